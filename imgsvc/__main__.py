@@ -1,0 +1,5 @@
+"""`python -m imgsvc`."""
+
+from imgsvc.cli import main
+
+main()

@@ -1,0 +1,18 @@
+"""Who runs tasks: one file per URL scheme, each with `connect(url, resources)`."""
+
+from __future__ import annotations
+
+from imgsvc import plugins
+from imgsvc.dispatch._base import Dispatcher, LaneInfo, LaneState, Resources, Restart, Slot
+
+__all__ = ["Dispatcher", "LaneInfo", "LaneState", "Resources", "Restart", "Slot", "connect"]
+
+
+def connect(url: str, resources: Resources) -> Dispatcher:
+    """Make the dispatcher that `url` names: `loky:`, `inline:`.
+
+    Raises LookupError for an unknown scheme and ValueError for options that its module refuses.
+    """
+    scheme, _, _ = url.partition(":")
+    dispatcher: Dispatcher = plugins.load(__name__, scheme).connect(url, resources)
+    return dispatcher

@@ -1,0 +1,367 @@
+"""What may go wrong, drawn as a tree; it knows no HTTP.
+
+ImgsvcError
+├── RequestRefused              the request itself is at fault
+│   ├── EmptyFile · MalformedMultipart · MalformedRequest
+│   ├── MissingFile · TooManyFiles
+│   ├── InvalidOperation · InvalidParameter
+│   ├── BodyTooLarge · HeadersTooLarge · RequestTimeout
+│   └── RangeNotSatisfiable · MethodNotAllowed
+├── ImageRefused                the image is at fault
+│   ├── UnsupportedMediaType · ImageCorrupt
+│   ├── ImageTooManyPixels · ImageDimensionTooLarge · ImageTooManyFrames · ImageTooComplex
+│   └── ImageTooLargeForMemory · OutputTooLarge
+├── TaskFailed                  the work was ended from outside
+│   └── ProcessingTimeout · WorkerCrashed
+├── StateRefused                the thing is not in the right state
+│   ├── NotFound · ResultExpired
+│   └── JobNotFinished · JobCanceled · ImageInUse
+├── Unavailable                 us, not you: come back later
+│   ├── QueueFull · QueueTimeout · Draining
+│   └── StorageBusy · StorageUnavailable · InsufficientStorage
+└── InternalError               a bug of ours
+
+A class's docstring is what `/problems/{code}` tells a reader: its first line is the title.
+An error crosses a process border as a :class:`Problem`, never as an exception.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Fault(BaseModel):
+    """One thing that is wrong with a request, and what would be right.
+
+    `pointer` is a JSON pointer into the JSON form of what was sent, `offset` counts characters
+    into its text form (after percent-decoding); either is None where it has no meaning.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    detail: str
+    pointer: str | None = None
+    offset: int | None = None
+    allowed: tuple[str | int | float, ...] | str | None = None
+
+
+class Problem(BaseModel):
+    """An error as a plain value: what reports, jobs and answers carry."""
+
+    model_config = ConfigDict(frozen=True)
+
+    code: str
+    detail: str
+    output: str | None = None
+    errors: tuple[Fault, ...] = ()
+    limit: int | float | None = None
+    actual: int | float | None = None
+    supported: tuple[str, ...] = ()
+
+
+class ImgsvcError(Exception):
+    """Something went wrong; `str(error)` is fit for the caller's eyes."""
+
+    code: ClassVar[str]
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        errors: tuple[Fault, ...] = (),
+        limit: float | None = None,
+        actual: float | None = None,
+        supported: tuple[str, ...] = (),
+        output: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.problem = Problem(
+            code=self.code,
+            detail=detail,
+            output=output,
+            errors=errors,
+            limit=limit,
+            actual=actual,
+            supported=supported,
+        )
+        #: Seconds after which the caller may try again; None where trying again is pointless.
+        self.retry_after = retry_after
+
+
+class RequestRefused(ImgsvcError):
+    """The request itself is at fault."""
+
+
+class EmptyFile(RequestRefused):
+    """The file is empty.
+
+    The upload held no bytes at all. Often a shell variable or a path that did not expand.
+    """
+
+    code = "empty-file"
+
+
+class MalformedMultipart(RequestRefused):
+    """The multipart body is malformed.
+
+    The boundary is missing, a part is broken off, or there are more parts or longer fields
+    than the service reads.
+    """
+
+    code = "malformed-multipart"
+
+
+class MalformedRequest(RequestRefused):
+    """The request is malformed.
+
+    Its syntax is broken, or it says two things that exclude each other, such as both `ops`
+    and `outputs`.
+    """
+
+    code = "malformed-request"
+
+
+class MissingFile(RequestRefused):
+    """No image was sent.
+
+    A multipart request needs one part named `file`.
+    """
+
+    code = "missing-file"
+
+
+class TooManyFiles(RequestRefused):
+    """More than one file was sent where one is taken."""
+
+    code = "too-many-files"
+
+
+class InvalidOperation(RequestRefused):
+    """An operation is not valid.
+
+    Its name or a parameter is unknown, or a value is out of bounds. `errors` points at each
+    fault and says what is allowed.
+    """
+
+    code = "invalid-operation"
+
+
+class InvalidParameter(RequestRefused):
+    """A parameter of the request is not valid.
+
+    `errors` names it and says what is allowed.
+    """
+
+    code = "invalid-parameter"
+
+
+class BodyTooLarge(RequestRefused):
+    """The body is larger than the service takes.
+
+    Reading stopped at the limit (`IMGSVC_MAX_BODY`, bytes per image).
+    """
+
+    code = "body-too-large"
+
+
+class HeadersTooLarge(RequestRefused):
+    """The request's headers are larger than the service takes."""
+
+    code = "headers-too-large"
+
+
+class RequestTimeout(RequestRefused):
+    """The request came too slowly.
+
+    Its headers did not arrive in time, or its body stopped arriving.
+    """
+
+    code = "request-timeout"
+
+
+class RangeNotSatisfiable(RequestRefused):
+    """The requested range lies outside the file."""
+
+    code = "range-not-satisfiable"
+
+
+class MethodNotAllowed(RequestRefused):
+    """The method is not allowed for this resource."""
+
+    code = "method-not-allowed"
+
+
+class ImageRefused(ImgsvcError):
+    """The image is at fault."""
+
+
+class UnsupportedMediaType(ImageRefused):
+    """The file is not an image of a supported format.
+
+    The content decides, never the name or a header. `supported` lists what is taken.
+    """
+
+    code = "unsupported-media-type"
+
+
+class ImageCorrupt(ImageRefused):
+    """The image is damaged and can't be decoded."""
+
+    code = "image-corrupt"
+
+
+class ImageTooManyPixels(ImageRefused):
+    """The image has more pixels than the service decodes.
+
+    Counted as width x height x frames (`IMGSVC_MAX_PIXELS`).
+    """
+
+    code = "image-too-many-pixels"
+
+
+class ImageDimensionTooLarge(ImageRefused):
+    """A side of the image is longer than the service decodes (`IMGSVC_MAX_SIDE`)."""
+
+    code = "image-dimension-too-large"
+
+
+class ImageTooManyFrames(ImageRefused):
+    """The animation has more frames than the service decodes (`IMGSVC_MAX_FRAMES`)."""
+
+    code = "image-too-many-frames"
+
+
+class ImageTooComplex(ImageRefused):
+    """The image would take an unreasonable effort to decode.
+
+    A progressive JPEG with more scans than any real picture has.
+    """
+
+    code = "image-too-complex"
+
+
+class ImageTooLargeForMemory(ImageRefused):
+    """The image needs more memory than a worker has (`IMGSVC_WORKER_MEMORY`)."""
+
+    code = "image-too-large-for-memory"
+
+
+class OutputTooLarge(ImageRefused):
+    """The result of an operation would be larger than the service makes.
+
+    Counted as width x height x frames after each operation (`IMGSVC_MAX_OUTPUT_PIXELS`).
+    """
+
+    code = "output-too-large"
+
+
+class TaskFailed(ImgsvcError):
+    """The work was ended from outside."""
+
+
+class ProcessingTimeout(TaskFailed):
+    """The work took longer than it may and was killed."""
+
+    code = "processing-timeout"
+
+
+class WorkerCrashed(TaskFailed):
+    """The worker process died while it worked on this image."""
+
+    code = "worker-crashed"
+
+
+class StateRefused(ImgsvcError):
+    """The thing asked for is not there, or not in a state that allows this."""
+
+
+class NotFound(StateRefused):
+    """There is no such resource."""
+
+    code = "not-found"
+
+
+class ResultExpired(StateRefused):
+    """The job and its results have been removed or have expired."""
+
+    code = "result-expired"
+
+
+class JobNotFinished(StateRefused):
+    """The job has not finished yet; ask again, or wait with `?wait=N`."""
+
+    code = "job-not-finished"
+
+
+class JobCanceled(StateRefused):
+    """The job was canceled and has no result."""
+
+    code = "job-canceled"
+
+
+class ImageInUse(StateRefused):
+    """The image is needed by jobs that have not ended."""
+
+    code = "image-in-use"
+
+
+class Unavailable(ImgsvcError):
+    """The service can't take this now; the same request may succeed later."""
+
+
+class QueueFull(Unavailable):
+    """The queue is full."""
+
+    code = "queue-full"
+
+
+class QueueTimeout(Unavailable):
+    """No worker became free in time for a synchronous request."""
+
+    code = "queue-timeout"
+
+
+class Draining(Unavailable):
+    """The service is shutting down and takes no new work."""
+
+    code = "draining"
+
+
+class StorageBusy(Unavailable):
+    """The job database is busy."""
+
+    code = "storage-busy"
+
+
+class StorageUnavailable(Unavailable):
+    """The storage or the job database can't be used at the moment."""
+
+    code = "storage-unavailable"
+
+
+class InsufficientStorage(Unavailable):
+    """The disk is nearly full.
+
+    New work is refused below the reserve (`IMGSVC_DISK_RESERVE`); reads, downloads and
+    deletions still work.
+    """
+
+    code = "insufficient-storage"
+
+
+class InternalError(ImgsvcError):
+    """Something went wrong inside the service; it has been logged under the request id."""
+
+    code = "internal-error"
+
+
+def _leaves(root: type[ImgsvcError]) -> list[type[ImgsvcError]]:
+    below = root.__subclasses__()
+    return [leaf for cls in below for leaf in _leaves(cls)] if below else [root]
+
+
+#: Every error that can be raised, by its code.
+ERRORS: dict[str, type[ImgsvcError]] = {cls.code: cls for cls in _leaves(ImgsvcError)}

@@ -1,0 +1,57 @@
+"""What a format is: how its files are recognised and decoded, and a frozen value that encodes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import BinaryIO, ClassVar
+
+from PIL.Image import Image
+from pydantic import BaseModel, ConfigDict
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What an encoder gets: one frame, or the frames of an animation, all of one size and mode."""
+
+    frames: tuple[Image, ...]
+    #: Milliseconds that each frame is shown; empty for a still picture.
+    durations: tuple[int, ...] = ()
+    #: How often the animation plays, 0 for ever; None when the file did not say.
+    loop: int | None = None
+    #: An ICC profile to embed (only when the pipeline keeps it).
+    icc: bytes | None = None
+    #: An EXIF block to embed (only the copyright fields, when the pipeline keeps them).
+    exif: bytes | None = None
+
+
+class Format(BaseModel):
+    """How pixels become a file, with the encoder's parameters.
+
+    A subclass is one file in this folder: the file's name is the format's name, the fields are the
+    encoder's parameters, and the class docstring is its public description.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    positional: ClassVar[tuple[str, ...]] = ()
+    aliases: ClassVar[Mapping[str, str]] = {}
+    example: ClassVar[str]
+    #: The media type of its files.
+    media_type: ClassVar[str]
+    #: The usual file name extension, without the dot.
+    extension: ClassVar[str]
+    #: Pillow's names for what decodes as this format (`Image.format`).
+    pillow: ClassVar[tuple[str, ...]]
+    #: Can its files carry alpha, and more than one frame?
+    alpha: ClassVar[bool]
+    animated: ClassVar[bool]
+    #: Peak bytes of memory per pixel of a full decode, measured (docs/performance.md).
+    decode_bytes_per_pixel: ClassVar[float]
+
+    def encode(self, picture: Picture, file: BinaryIO) -> None:
+        """Write the picture to `file`.
+
+        Frames are of mode L, LA, RGB or RGBA; where the format has no alpha it is flattened on white.
+        """
+        raise NotImplementedError

@@ -1,0 +1,1 @@
+"""The only room that decodes: probe, limits, render: one decode, many results."""

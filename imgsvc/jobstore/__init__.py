@@ -1,0 +1,18 @@
+"""The durable record of images and jobs: one module per URL scheme, each with `connect(url)`."""
+
+from __future__ import annotations
+
+from imgsvc import plugins
+from imgsvc.jobstore._base import Backlog, Ending, ImagePage, JobStore, Page, rank
+
+__all__ = ["Backlog", "Ending", "ImagePage", "JobStore", "Page", "connect", "rank"]
+
+
+def connect(url: str) -> JobStore:
+    """Make the job store that `url` names: `sqlite:///data/imgsvc.sqlite3`, `memory:`.
+
+    Raises LookupError for an unknown scheme and ValueError for a URL that its module refuses.
+    """
+    scheme, _, _ = url.partition(":")
+    store: JobStore = plugins.load(__name__, scheme).connect(url)
+    return store

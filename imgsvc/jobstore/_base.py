@@ -1,0 +1,199 @@
+"""What a job store is: the durable record of images and jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from imgsvc.errors import Problem
+from imgsvc.jobs import Image, Job, Priority, Result, State, Timings
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What becomes of one attempt: the next state, and what is recorded with it.
+
+    A next state of QUEUED is one more try (a crash, a drain, a storage that failed).
+    """
+
+    state: State
+    #: What the attempt is called in the job's history.
+    outcome: str
+    at: int
+    results: tuple[Result, ...] = ()
+    error: Problem | None = None
+    warnings: tuple[str, ...] = ()
+    timings: Timings = field(default_factory=Timings)
+    #: Not claimed again before this time (only with QUEUED).
+    not_before: int | None = None
+    #: Does this start count against the job? `drained` and `lost` starts are counted apart.
+    drained: bool = False
+    lost: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits."""
+
+    #: Jobs queued, and running.
+    queued: int
+    running: int
+    #: Bytes of the distinct images that queued and running jobs need.
+    bytes: int
+    #: When the oldest queued job was created.
+    oldest: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some rows, newest first, and the cursor for the next ones (None at the end)."""
+
+    items: tuple[Job, ...]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePage:
+    """Some images, newest first, and the cursor for the next ones (None at the end)."""
+
+    items: tuple[Image, ...]
+    next_cursor: str | None
+
+
+class JobStore(Protocol):
+    """Images and jobs, durably: when a writing call returns, its change survives kill -9 and power loss.
+
+    Times are milliseconds since the epoch and always come from the caller. A store that is locked
+    for longer than its patience raises StorageBusy, any other fault of the medium
+    StorageUnavailable (InsufficientStorage for a full disk), and nothing has changed then. Every change
+    of state is a compare-and-set: one that the table `jobs.TRANSITIONS` does not allow, or that names an
+    attempt that is not the current one, changes nothing and answers None.
+    """
+
+    async def open(self) -> None:
+        """Bring the schema up to date. Raises StorageUnavailable for a newer schema than ours."""
+
+    async def close(self) -> None:
+        """Finish what was handed in and let go; safe to call twice."""
+
+    async def ping(self) -> None:
+        """Raises StorageBusy or StorageUnavailable when the store can't be read and written now."""
+
+    # -- images ---------------------------------------------------------------------------------
+
+    async def add_image(self, image: Image) -> tuple[Image, bool]:
+        """Record an image kept for its own sake (`POST /v1/images`): what stands, and whether it is new.
+
+        The same content twice is one image: the first record's key stands (the caller then drops its own
+        blob), and an image that only jobs had kept is kept for its own sake from now on
+        (`expires_at` of the argument applies; None means until it is deleted).
+        """
+
+    async def image(self, id: str) -> Image | None:
+        """One image, None when it is not (or no longer) there."""
+
+    async def images(self, *, limit: int, cursor: str | None = None) -> ImagePage:
+        """Images, newest first. Raises InvalidParameter for a cursor that is not ours."""
+
+    async def delete_image(self, id: str, now: int) -> str | None:
+        """Forget an image: the blob key to remove, or None when it was removed before.
+
+        Raises NotFound for an id that never was (or whose removal is forgotten), ImageInUse when
+        queued or running jobs need it. Its removal is remembered for 30 days.
+        """
+
+    # -- jobs -----------------------------------------------------------------------------------
+
+    async def add(self, job: Job, *, rank: int, stored: bool = False) -> Job:
+        """Record a queued job, and its image if that is not there yet (then owned by its jobs only).
+
+        The job as recorded: where the image was there already, `job.image` is the standing record
+        and the caller drops its own blob. With `stored` the image must be there: NotFound if it went.
+        Jobs are claimed by the smallest `rank`, then by id.
+        """
+
+    async def get(self, id: str) -> Job | None:
+        """One job; None for an unknown or forgotten id. Raises ResultExpired for one that was removed."""
+
+    async def list(
+        self,
+        *,
+        limit: int,
+        cursor: str | None = None,
+        states: Sequence[State] = (),
+        batch: str | None = None,
+        reference: str | None = None,
+    ) -> Page:
+        """Jobs, newest first, by id, never OFFSET. Raises InvalidParameter for a cursor that is not ours."""
+
+    async def claim(self, now: int, *, lane: int) -> Job | None:
+        """Start the next job that may run: QUEUED to RUNNING, attempts + 1, one more row of history."""
+
+    async def settle(self, id: str, attempt: int, ending: Ending) -> Job | None:
+        """End an attempt; None, and nothing has changed, when it is not the running one any more."""
+
+    async def cancel(self, id: str, now: int) -> Job | None:
+        """QUEUED or RUNNING to CANCELED: the job afterwards (an ended one unchanged), None if unknown.
+
+        Raises ResultExpired for one that was removed.
+        """
+
+    async def delete(self, id: str, now: int) -> Job | None:
+        """Remove a job (canceling it first): the job as it was, None when it was removed before.
+
+        Raises NotFound for an id that never was. The removal is remembered for 30 days. An image that only
+        ended or removed jobs had kept goes with its last job: see `unneeded_images`.
+        """
+
+    async def recover(self, now: int, *, max_lost: int) -> Sequence[Job]:
+        """At start: every RUNNING job was lost with the last server; back to QUEUED, `lost` + 1.
+
+        One lost more than `max_lost` times fails with `worker-crashed`. The jobs as they are afterwards.
+        """
+
+    async def position(self, id: str) -> int | None:
+        """The job's place in the line, from 1; None when it is not queued."""
+
+    async def backlog(self) -> Backlog:
+        """What waits now; cheap enough for every submission."""
+
+    async def counts(self) -> Mapping[State, int]:
+        """Jobs by state, as recorded now."""
+
+    async def next_start(self) -> int | None:
+        """The earliest `not_before` among queued jobs that must still wait for it; None when none waits."""
+
+    # -- housekeeping ---------------------------------------------------------------------------
+
+    async def expire(self, now: int, *, limit: int) -> Sequence[Job]:
+        """Remove up to `limit` ended jobs whose time is up, remembered for 30 days: as they were."""
+
+    async def unneeded_images(self, now: int, *, limit: int) -> Sequence[str]:
+        """Forget up to `limit` images whose time is up, or that only removed jobs had kept: their blob keys.
+
+        Never one that a queued or running job needs.
+        """
+
+    async def known_keys(self, keys: Sequence[str]) -> frozenset[str]:
+        """Which of these blob keys some image or result names."""
+
+    async def forget(self, now: int) -> None:
+        """Drop memories of removals older than 30 days."""
+
+    # -- settings of the queue ------------------------------------------------------------------
+
+    async def paused(self) -> bool:
+        """Is the queue paused? Kept over a restart."""
+
+    async def set_paused(self, paused: bool) -> None:
+        """Pause or resume the queue: while paused, nothing is claimed by the scheduler."""
+
+
+def rank(created_at: int, priority: Priority, ageing_s: float) -> int:
+    """A job's place in the line: a job gains one class for every `ageing_s` seconds it has waited.
+
+    Waiting lifts all queued jobs alike, so their order never changes and one number per job, fixed at
+    its creation, is the whole priority queue.
+    """
+    return created_at - round(priority.classes * ageing_s * 1000)

@@ -1,0 +1,93 @@
+"""What an operation is: a frozen value with bounds, a size and a way to change pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+from PIL.Image import Image
+from pydantic import BaseModel, ConfigDict
+
+from imgsvc.raster.geometry import Size
+
+#: What an output may carry over from its source besides pixels.
+Kept = Literal["icc", "copyright"]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What an operation may know besides the pixels it gets.
+
+    `size` is the size that the picture would have here on a full decode. After a reduced decode
+    the pixels in hand are fewer until the first resize, which works from `size` so that a
+    reduced decode never changes the size of a result.
+    """
+
+    size: Size
+    #: Decoded pictures that operations refer to, by image id.
+    images: Mapping[str, Image] = field(default_factory=dict)
+
+
+class Operation(BaseModel):
+    """One step on pixels, with its parameters.
+
+    A subclass is one file in this folder: the file's name (`_` for `-`) is the operation's name,
+    the one public subclass of Operation in it is the operation, the fields are its parameters,
+    their order is the canonical order, and the class docstring is its public description.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    #: Parameters that may be given without their name, in this order.
+    positional: ClassVar[tuple[str, ...]] = ()
+    #: Other spellings that are accepted, never canonical: {"w": "width"}.
+    aliases: ClassVar[Mapping[str, str]] = {}
+    #: One valid use in text form, for docs and tests.
+    example: ClassVar[str]
+    #: Moves pixels but never mixes or changes their colour values in a way that depends on the
+    #: colour space, so that it may run before the conversion to sRGB.
+    geometric: ClassVar[bool] = False
+    #: Has a meaning only as the first operation of a pipeline.
+    first_only: ClassVar[bool] = False
+    #: Exists only where `IMGSVC_TEST_OPERATIONS` is set.
+    testing: ClassVar[bool] = False
+
+    @property
+    def scales(self) -> bool:
+        """Does it give the same picture, only smaller, on a reduced decode?"""
+        return False
+
+    @property
+    def upright(self) -> bool:
+        """False when the pipeline wants the source's EXIF orientation left alone."""
+        return True
+
+    @property
+    def keeps(self) -> frozenset[Kept]:
+        """What the output is to carry over from the source."""
+        return frozenset()
+
+    def reduction(self, size: Size) -> float:
+        """How many times longer the sides of its input are than it needs them, at least 1.
+
+        More than 1 only for an operation that makes the picture smaller by resampling: its input
+        may then come from a reduced decode.
+        """
+        return 1.0
+
+    def size_after(self, size: Size) -> Size:
+        """The size of the picture after this operation on a picture of `size`."""
+        return size
+
+    def sources(self) -> tuple[str, ...]:
+        """The ids of other images that it reads; `Context.images` hands them over."""
+        return ()
+
+    def apply(self, image: Image, context: Context) -> Image:
+        """The picture after this operation.
+
+        `image` is of mode L, LA, RGB or RGBA (the decoder sees to that) and may be changed in
+        place; the answer is of one of these modes too.
+        """
+        raise NotImplementedError

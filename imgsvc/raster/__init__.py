@@ -1,0 +1,1 @@
+"""What operations share: resampling, geometry, colour and alpha on Pillow images."""

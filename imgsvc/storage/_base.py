@@ -1,0 +1,50 @@
+"""What a storage is: where bytes live under keys that are written once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from typing_extensions import Buffer
+
+
+class Storage(Protocol):
+    """Bytes under keys such as `images/ab/cd/…`; synchronous, one call at a time per thread.
+
+    A key is relative, made of `[A-Za-z0-9._-]` segments joined by `/`, never `.` or `..`; anything
+    else is a ValueError. A blob is whole or absent: it appears under its key at once, and is
+    durable when the call that wrote it returns. Nothing is ever overwritten: writing a key that is there
+    raises FileExistsError. A full disk raises InsufficientStorage, any other fault of the medium
+    StorageUnavailable.
+    """
+
+    #: What `connect` was given: another process opens the same storage with it.
+    url: str
+
+    def adopt(self, staged: Path, key: str, *, durable: bool = True) -> None:
+        """Take over a finished local file (its bytes already written) as the blob `key`.
+
+        With `durable=False` the blob need not survive a power cut: what a synchronous call reads.
+        """
+
+    def put(self, key: str, data: Buffer, *, durable: bool = True) -> None:
+        """Write a blob."""
+
+    def read(self, key: str) -> bytes:
+        """A blob's bytes; raises FileNotFoundError."""
+
+    def open(self, key: str) -> BinaryIO:
+        """A blob opened for reading, seekable; raises FileNotFoundError."""
+
+    def path(self, key: str) -> Path | None:
+        """The local file behind a blob, where there is one (it need not exist)."""
+
+    def delete(self, key: str) -> None:
+        """Remove a blob; one that is not there is no error."""
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """Every key below `prefix` (`images`, `results`, …), in no order, half-written ones too."""
+
+    def free_bytes(self) -> int | None:
+        """Room left for new blobs, None where there is no telling."""
