@@ -1,0 +1,1 @@
+"""Programs that measure; benchmarks/README.md says how."""

@@ -1,0 +1,94 @@
+"""A real server for the benchmarks, started on a free port and watched through /proc, ended by pid."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+TICK = os.sysconf("SC_CLK_TCK")
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass(frozen=True)
+class Running:
+    """A server that answers on `port`; `pid` is its API process."""
+
+    pid: int
+    port: int
+    log: Path
+
+    def cpu_seconds(self) -> float:
+        """User and system time of the API process so far, without its children."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICK
+
+    def resident(self) -> dict[int, int]:
+        """Resident bytes of the API process and of every process below it."""
+        return {pid: rss for pid in [self.pid, *_children(self.pid)] if (rss := _resident(pid)) is not None}
+
+
+def _children(pid: int) -> list[int]:
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            found += [int(child) for child in (task / "children").read_text().split()]
+    return found + [grandchild for child in found for grandchild in _children(child)]
+
+
+def _resident(pid: int) -> int | None:
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
+@contextlib.contextmanager
+def server(settings: Mapping[str, str] | None = None, *, patience: float = 30.0) -> Iterator[Running]:
+    """`imgsvc serve` in a data directory of its own, ready to work; ended with SIGTERM and removed.
+
+    Raises RuntimeError with the end of its log when it does not become ready within `patience` seconds.
+    """
+    with tempfile.TemporaryDirectory(prefix="imgsvc-bench-") as folder:
+        log = Path(folder, "log")
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("IMGSVC_")}
+        environment |= {"IMGSVC_DATA_DIR": f"{folder}/data", "IMGSVC_PORT": "0"} | dict(settings or {})
+        with log.open("wb") as output:
+            command = [sys.executable, "-m", "imgsvc", "serve"]
+            process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)  # ours
+        try:
+            yield Running(process.pid, _wait_until_ready(process, log, patience), log)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(30)
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], log: Path, patience: float) -> int:
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline and process.poll() is None:
+        found = re.search(rb"http://127\.0\.0\.1:(\d+)", log.read_bytes())
+        if found and _ready(int(found[1])):
+            return int(found[1])
+        time.sleep(0.02)
+    process.kill()
+    raise RuntimeError(f"the server did not become ready:\n{log.read_text()[-2000:]}")
+
+
+def _ready(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except OSError:
+        return False
+    finally:
+        connection.close()
