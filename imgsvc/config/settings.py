@@ -1,0 +1,323 @@
+"""Every setting of the service, with its default and the reason for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from imgsvc.config.cpus import granted_cpus
+from imgsvc.config.kinds import (
+    About,
+    Bytes,
+    Choice,
+    Flag,
+    Folder,
+    Names,
+    Number,
+    Pixels,
+    Seconds,
+    Text,
+    Url,
+    WebAddress,
+    Whole,
+)
+
+PREFIX = "IMGSVC_"
+
+_MIB = 2**20
+_GIB = 2**30
+_DAY = 86400.0
+
+
+class _Group(BaseSettings):
+    # `extra` is load()'s business: it names the nearest settings too.
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, env_ignore_empty=True, extra="forbid")
+
+
+class Door(_Group):
+    """Where the service listens, and for how long"""
+
+    host: Annotated[
+        str,
+        Text("an address or a host name"),
+        About(
+            "The address to listen on.",
+            "Only this machine: there is no authentication, so reaching further is a decision.",
+        ),
+    ] = "127.0.0.1"
+    port: Annotated[
+        int,
+        Whole(0, 65535),
+        About("The port to listen on; 0 takes a free one, which is printed.", "The usual one."),
+    ] = 8000
+    public_url: Annotated[
+        str | None,
+        WebAddress(),
+        About(
+            "The address under which others reach the service, where it stands behind a proxy.",
+            "Links in answers are relative, which works everywhere.",
+        ),
+    ] = None
+    cors_origins: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        Names(),
+        About(
+            "Web origins whose pages may call the API, separated by commas; `*` for all.",
+            "No page of another site can use the service unless you say so.",
+        ),
+    ] = ()
+    keep_alive: Annotated[
+        float,
+        Seconds(1, 3600),
+        About(
+            "How long an idle connection is kept open.",
+            "Longer than the 60 s of common proxies, so that they never write into a closing connection.",
+        ),
+    ] = 75.0
+    header_timeout: Annotated[
+        float,
+        Seconds(0.1, 3600),
+        About(
+            "How long a request's headers may take to arrive; 408 after that.",
+            "Headers are one packet or two; only an attacker needs longer.",
+        ),
+    ] = 10.0
+    body_timeout: Annotated[
+        float,
+        Seconds(0.1, 3600),
+        About(
+            "How long an upload may make no progress; 408 after that, and also below 1 KiB/s.",
+            "Bridges the gaps of a mobile network without holding a connection for ever.",
+        ),
+    ] = 30.0
+    shutdown_grace: Annotated[
+        float,
+        Seconds(0, 3600),
+        About(
+            "How long running work may go on after SIGTERM; the rest goes back to the queue.",
+            "Kubernetes kills after 30 s; ten of them are left to write everything down.",
+        ),
+    ] = 20.0
+
+
+class Data(_Group):
+    """Where things are kept, and for how long"""
+
+    data_dir: Annotated[
+        Path,
+        Folder(),
+        About(
+            "The folder for images, results and the database. Only one server may use it at a time.",
+            "In the project, so that nothing else is touched.",
+        ),
+    ] = Field(default=Path("uploads"), validate_default=True)
+    storage: Annotated[
+        str,
+        Url("file:///srv/imgsvc"),
+        About("Where images and results live; the scheme picks the module.", "Files below `DATA_DIR`."),
+    ] = Field(default_factory=lambda known: f"file://{known['data_dir']}")
+    jobs: Annotated[
+        str,
+        Url("sqlite:///srv/imgsvc/imgsvc.sqlite3"),
+        About("Where the record of jobs lives; the scheme picks the module.", "A file in `DATA_DIR`."),
+    ] = Field(default_factory=lambda known: f"sqlite://{known['data_dir']}/imgsvc.sqlite3")
+    retention: Annotated[
+        float,
+        Seconds(0.1),
+        About(
+            "How long a job, its results and the image that came with it are kept after its end.",
+            "Time enough to fetch a result after a weekend; a job may ask for less or more.",
+        ),
+    ] = 7 * _DAY
+    image_retention: Annotated[
+        float | None,
+        Seconds(0.1, none=True),
+        About(
+            "How long an image stored by `POST /v1/images` is kept.",
+            "It was stored to stay: it goes when it is deleted.",
+        ),
+    ] = None
+    disk_reserve: Annotated[
+        int,
+        Bytes(0),
+        About(
+            "New work is refused (507) when less than this is free on the disk.",
+            "Room for the results of what was accepted, the database and the neighbours on that disk.",
+        ),
+    ] = 512 * _MIB
+    cache_bytes: Annotated[
+        int,
+        Bytes(0),
+        About("Room for cached renders.", "Some ten thousand pictures of a web page's size."),
+    ] = _GIB
+    sweep_interval: Annotated[
+        float,
+        Seconds(0.1, _DAY),
+        About(
+            "How often what has expired and what no record names is removed.",
+            "A sweep of an empty house takes milliseconds; a minute late is early enough.",
+        ),
+    ] = 60.0
+
+
+class Images(_Group):
+    """What is taken and what is made"""
+
+    max_body: Annotated[
+        int,
+        Bytes(1),
+        About("The most bytes of one image.", "The largest camera JPEGs have 50 MB."),
+    ] = 64 * _MIB
+    max_pixels: Annotated[
+        int,
+        Pixels(1),
+        About(
+            "The most pixels of one image, width × height × frames.",
+            "Every phone's and nearly every camera's pictures; a full decode takes up to 200 MB.",
+        ),
+    ] = 50_000_000
+    max_side: Annotated[
+        int,
+        Whole(1, 65500),
+        About("The longest side of an image, in pixels.", "WebP and common decoders stop near here too."),
+    ] = 16384
+    max_frames: Annotated[
+        int,
+        Whole(1),
+        About("The most frames of an animation.", "Several seconds at the usual rates."),
+    ] = 100
+    max_scans: Annotated[
+        int,
+        Whole(1),
+        About(
+            "The most scans of a JPEG.",
+            "Encoders make at most 14; each one costs a pass over all pixels, and bombs have thousands.",
+        ),
+    ] = 100
+    max_output_pixels: Annotated[
+        int,
+        Pixels(1),
+        About("The most pixels after any operation, width × height × frames.", "As for sources."),
+    ] = 50_000_000
+    input_formats: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        Names(some=True),
+        About("The formats that are taken, separated by commas.", "What browsers show."),
+    ] = ("jpeg", "png", "webp", "gif", "avif")
+    reduce_gap: Annotated[
+        float,
+        Number(1, 16),
+        About(
+            "How many times larger than needed a reduced JPEG decode must stay; 1 is fastest.",
+            "1.5 keeps the result within reach of a full decode (docs/performance.md has the PSNR).",
+        ),
+    ] = 1.5
+
+
+class Work(_Group):
+    """How work is done"""
+
+    workers: Annotated[
+        int,
+        Whole(1, 1024),
+        About("Lanes: worker processes with one task each.", "The CPUs that affinity and cgroup grant."),
+    ] = Field(default_factory=granted_cpus)
+    dispatch: Annotated[
+        str,
+        Url("loky:"),
+        About("Who runs tasks; the scheme picks the module.", "Local processes that can be killed alone."),
+    ] = "loky:"
+    worker_memory: Annotated[
+        int | None,
+        Bytes(128 * _MIB, none=True),
+        About(
+            "Address space that a worker may use.",
+            "50 MP decoded, turned and resized with room to spare; a bomb meets it instead of the machine.",
+        ),
+    ] = 1536 * _MIB
+    lane_tasks: Annotated[
+        int,
+        Whole(1),
+        About(
+            "Tasks after which a worker process is replaced.",
+            "What leaks in a C library stays small; 0.1 s each thousand tasks.",
+        ),
+    ] = 1000
+    job_timeout: Annotated[
+        float,
+        Seconds(0.05, 7 * _DAY),
+        About(
+            "How long a job may run; its worker is killed then.",
+            "A hundred times what a photograph takes, and short enough to free a lane from a bomb.",
+        ),
+    ] = 30.0
+    sync_wait: Annotated[
+        float,
+        Seconds(0, 600),
+        About(
+            "How long a synchronous call waits for a lane before it is told to come back (503).",
+            "Shorter than the time-outs of common clients and proxies.",
+        ),
+    ] = 10.0
+    max_attempts: Annotated[
+        int,
+        Whole(1, 100),
+        About(
+            "Starts that a job may cost when its worker dies under it.",
+            "One crash may be bad luck, three are the image's doing.",
+        ),
+    ] = 3
+    priority_ageing: Annotated[
+        float,
+        Seconds(0.001, 30 * _DAY),
+        About(
+            "A waiting job gains one class of priority in this time.",
+            "No job waits for ever behind more important ones.",
+        ),
+    ] = 60.0
+    queue_limit: Annotated[
+        int,
+        Whole(1),
+        About("The most jobs that may wait; 503 beyond.", "Half an hour and more of work for two CPUs."),
+    ] = 20000
+    queue_bytes: Annotated[
+        int,
+        Bytes(1),
+        About("The most bytes of images that may wait; 503 beyond.", "A small disk holds it."),
+    ] = 20 * _GIB
+
+
+class Watching(_Group):
+    """How it is watched and tested"""
+
+    log_format: Annotated[
+        Literal["auto", "json", "console"],
+        Choice(("auto", "json", "console")),
+        About("How log lines look.", "`auto`: for people on a terminal, JSON everywhere else."),
+    ] = "auto"
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        Choice(("debug", "info", "warning", "error")),
+        About("The least important lines that are written.", "One line per job and per call."),
+    ] = "info"
+    test_operations: Annotated[
+        bool,
+        Flag(),
+        About(
+            "Adds operations that sleep, spin, crash and eat memory. Never in production.",
+            "Off; while it is on, `/readyz` says so.",
+        ),
+    ] = False
+
+
+class Settings(Door, Data, Images, Work, Watching):
+    """Everything that the environment decides; read once, never changed."""
+
+
+#: The groups in the order in which people should read them.
+GROUPS: tuple[type[_Group], ...] = (Door, Data, Images, Work, Watching)
