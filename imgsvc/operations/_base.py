@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from PIL.Image import Image
 from pydantic import BaseModel, ConfigDict
 
 from imgsvc.raster.geometry import Size
+from imgsvc.raster.written import Written
 
 #: What an output may carry over from its source besides pixels.
 Kept = Literal["icc", "copyright"]
@@ -29,6 +30,13 @@ class Context:
     images: Mapping[str, Image] = field(default_factory=dict)
 
 
+def _plain_defaults(schema: dict[str, Any], cls: type[BaseModel]) -> None:
+    """Show a default in a JSON schema as callers write it: `center`, `000000`."""
+    for name, field_ in cls.model_fields.items():
+        if isinstance(field_.default, Written):
+            schema["properties"][name]["default"] = field_.default.plain()
+
+
 class Operation(BaseModel):
     """One step on pixels, with its parameters.
 
@@ -37,7 +45,7 @@ class Operation(BaseModel):
     their order is the canonical order, and the class docstring is its public description.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=_plain_defaults)
 
     #: Parameters that may be given without their name, in this order.
     positional: ClassVar[tuple[str, ...]] = ()

@@ -1,0 +1,85 @@
+"""The way of pixels into sRGB by the profile that came with them."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections import OrderedDict
+from collections.abc import Callable
+
+from PIL import Image, ImageCms
+
+#: What brings a picture into sRGB; None where there is nothing to do.
+Correction = Callable[[Image.Image], Image.Image]
+
+#: The colour spaces of profiles, as their headers name them, by the mode of the pixels.
+_SPACES = {"L": b"GRAY", "RGB": b"RGB ", "RGBA": b"RGB ", "CMYK": b"CMYK"}
+#: A profile that moves no channel of a grid of colours by more than this many levels is sRGB.
+_SAME = 1
+#: Corrections kept; photographs come with a handful of profiles.
+_KEPT = 32
+_corrections: OrderedDict[tuple[bytes, str], Correction | None] = OrderedDict()
+
+
+def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """The picture (L, LA, RGB, RGBA or CMYK) in sRGB: gray stays gray, CMYK becomes RGB.
+
+    A profile that is damaged or made for other pixels is ignored; without one CMYK is converted
+    as plain inverted RGB.
+    """
+    if profile and image.mode == "LA":
+        gray, alpha = image.split()
+        return Image.merge("LA", (to_srgb(gray, profile), alpha))
+    correction = correction_for(profile, image.mode) if profile else None
+    if correction is not None:
+        return correction(image)
+    return image.convert("RGB") if image.mode == "CMYK" else image
+
+
+def correction_for(profile: bytes, mode: str) -> Correction | None:
+    """What brings pixels of `mode` with a profile into sRGB; None where there is nothing to do.
+
+    Corrections are kept by the profile's hash: making one costs as much as a hundred thumbnails'
+    worth of applying it.
+    """
+    if profile[16:20] != _SPACES.get(mode):
+        return None
+    key = (hashlib.sha256(profile).digest(), mode)
+    if key in _corrections:
+        _corrections.move_to_end(key)
+        return _corrections[key]
+    try:
+        made = _make(profile, mode)
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):  # a damaged profile is no profile
+        made = None
+    _corrections[key] = made
+    if len(_corrections) > _KEPT:
+        _corrections.popitem(last=False)
+    return made
+
+
+def _make(profile: bytes, mode: str) -> Correction | None:
+    source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    target = mode if mode == "RGBA" else "RGB"
+    transform = ImageCms.ImageCmsTransform(
+        source, ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")), mode, target
+    )
+    if mode == "L":  # lcms has no gray sRGB: gray maps to neutral RGB, of which one channel will do
+        curve = transform.apply(Image.linear_gradient("L")).getchannel("G").crop((0, 0, 1, 256)).tobytes()
+        return None if _close(curve, bytes(range(256))) else lambda image: image.point(list(curve))
+    if mode != "CMYK":
+        grid = _grid().convert(mode)
+        if _close(grid.tobytes(), transform.apply(grid).tobytes()):
+            return None
+    return transform.apply
+
+
+def _grid() -> Image.Image:
+    """Colours all over the cube, 9 levels a channel."""
+    levels = range(0, 257, 32)
+    colours = bytes(min(level, 255) for r in levels for g in levels for b in levels for level in (r, g, b))
+    return Image.frombytes("RGB", (27, 27), colours)
+
+
+def _close(before: bytes, after: bytes) -> bool:
+    return max(abs(b - a) for b, a in zip(before, after, strict=True)) <= _SAME
