@@ -1,0 +1,73 @@
+"""What a pipeline is: operations in order and an output format; its canonical text is its identity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from imgsvc.formats import Format
+from imgsvc.operations import Kept, Operation
+from imgsvc.pipeline.parameters import Scalar
+from imgsvc.pipeline.words import word
+from imgsvc.raster.geometry import Size
+
+
+@dataclass(frozen=True, eq=False)
+class Pipeline:
+    """Operations in order and, at its end, how the result is encoded.
+
+    Two pipelines are equal when their canonical texts are. The empty pipeline only re-encodes; its
+    text is empty.
+    """
+
+    operations: tuple[Operation, ...] = ()
+    #: None keeps the source's format.
+    format: Format | None = None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Pipeline) and self.text == other.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+    def __str__(self) -> str:
+        return self.text
+
+    @cached_property
+    def text(self) -> str:
+        """The canonical text: `resize:300x200,fit=cover/grayscale/webp:82`."""
+        return "/".join(word(type(step)).text(step) for step in self._steps)
+
+    def json(self) -> list[dict[str, Scalar]]:
+        """The canonical JSON form: one object per operation, arguments at their default left out."""
+        return [word(type(step)).json(step) for step in self._steps]
+
+    def names(self) -> tuple[str, ...]:
+        """The operations' names, in order, the format's not among them."""
+        return tuple(word(type(operation)).name for operation in self.operations)
+
+    def sizes(self, size: Size) -> tuple[Size, ...]:
+        """The picture's size after each operation, for a source that is displayed at `size`."""
+        after: list[Size] = []
+        for operation in self.operations:
+            size = operation.size_after(size)
+            after.append(size)
+        return tuple(after)
+
+    def sources(self) -> tuple[str, ...]:
+        """The ids of the other images that its operations read, each once."""
+        return tuple(dict.fromkeys(image for operation in self.operations for image in operation.sources()))
+
+    @property
+    def upright(self) -> bool:
+        """Is the source turned as its EXIF orientation says before the first operation?"""
+        return all(operation.upright for operation in self.operations)
+
+    @property
+    def keeps(self) -> frozenset[Kept]:
+        """What the result carries over from the source."""
+        return frozenset(kept for operation in self.operations for kept in operation.keeps)
+
+    @property
+    def _steps(self) -> tuple[Operation | Format, ...]:
+        return self.operations if self.format is None else (*self.operations, self.format)
