@@ -95,6 +95,5 @@ def _meaning(escaped: re.Match[str]) -> str:
     try:
         return _MEANINGS[escaped[1].upper()]
     except KeyError:
-        raise ValueError(
-            f"'~' is written ~7E; it starts an escape: {', '.join(f'~{c}' for c in _MEANINGS)}"
-        ) from None
+        known = ", ".join(f"~{code}" for code in _MEANINGS)
+        raise ValueError(f"has a '~' that is none of the escapes {known}") from None
