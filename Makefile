@@ -1,6 +1,6 @@
 # The commands of this project; `make` alone lists them. IMGSVC_* and PYTHON are honoured.
 .DEFAULT_GOAL := help
-.PHONY: help serve test check format bench lock docs clean
+.PHONY: help serve test check format bench docs image lock clean
 
 locks := pyproject.toml requirements.lock requirements-build.lock scripts/install
 
@@ -8,10 +8,10 @@ help:  ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
 
 serve: .venv/.serve  ## start the service on http://127.0.0.1:8000
-	@exec .venv/bin/imgsvc serve
+	@exec .venv/bin/python -m imgsvc serve
 
 test: .venv/.dev  ## run all tests
-	.venv/bin/pytest
+	.venv/bin/python -m pytest
 
 check: .venv/.dev  ## lint, types, layers, generated pages
 	scripts/check
@@ -21,10 +21,13 @@ format: .venv/.dev  ## format the code
 	.venv/bin/ruff check --fix-only --quiet .
 
 bench: .venv/.dev  ## measure the hot paths
-	.venv/bin/pytest benchmarks --benchmark-only --benchmark-columns=median,iqr,ops,rounds
+	.venv/bin/python -m pytest benchmarks --benchmark-only --benchmark-columns=median,iqr,ops,rounds
 
 docs: .venv/.dev  ## write the generated pages of docs/
 	.venv/bin/python scripts/docs
+
+image:  ## build the container image and try it, without a daemon (needs root, buildah, mmdebstrap)
+	scripts/image
 
 lock:  ## pin the dependencies anew (needs uv)
 	scripts/lock
@@ -33,7 +36,7 @@ clean:  ## remove what these commands made
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .benchmarks dist
 
 .venv/.serve: $(locks)
-	@[ -e .venv/.dev ] || scripts/install serve
+	@scripts/install serve
 	@touch $@
 
 .venv/.dev: $(locks) requirements-dev.lock

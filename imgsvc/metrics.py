@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any
 
+from imgsvc import plugins
 from imgsvc.errors import Problem
 from imgsvc.jobs import Job, State, Step
 from imgsvc.worker import Outcome, Report
@@ -142,5 +143,6 @@ def failed_step(problem: Problem, steps: Sequence[Step], specs: Mapping[str, str
     output = problem.output or (next(iter(specs)) if len(specs) == 1 else None)
     done = sum(1 for step in steps if step.output == output and step.output is not None)
     names = [part.partition(":")[0] for part in specs.get(output or "", "").split("/") if part]
-    # The last name is the format where one is given; either way encoding comes last.
-    return names[done] if done < len(names) - 1 else "encode"
+    if names and names[-1] in plugins.names("imgsvc.formats"):
+        names.pop()
+    return names[done] if done < len(names) else "encode"
