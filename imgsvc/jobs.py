@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from secrets import token_hex
 from types import MappingProxyType
 
 from pydantic import BaseModel, ConfigDict
@@ -14,6 +15,38 @@ from imgsvc.errors import Problem
 def new_id(prefix: str) -> str:
     """A new id such as `job_01a2078f8902711898b1f94c2f219ecb`: UUIDv7, so ids sort by time."""
     return f"{prefix}_{uuid7().hex}"
+
+
+def image_id(sha256: str) -> str:
+    """The id of the image with this content."""
+    return f"img_{sha256[:32]}"
+
+
+def image_key(image: str) -> str:
+    """A fresh blob key for an image's bytes: it carries the image's id, and no two calls give the same."""
+    digest = image.removeprefix("img_")
+    return f"images/{digest[:2]}/{digest[2:4]}/{digest}-{token_hex(4)}"
+
+
+def result_key(job: str, attempt: int, number: int) -> str:
+    """The blob key for the result `number` of one attempt of a job: no other attempt writes there.
+
+    The folders come from the id's last digits, which are random: the first ones are the time.
+    """
+    return f"results/{job[-4:-2]}/{job[-2:]}/{job}-{attempt}-{number}"
+
+
+def owner(key: str) -> str | None:
+    """The id of the image or job that a blob was written for; None for a key of another shape."""
+    room, _, rest = key.partition("/")
+    name, dash, _ = rest.rpartition("/")[2].partition("-")
+    if not dash or room not in {"images", "results"}:
+        return None
+    return f"img_{name}" if room == "images" else name
+
+
+class ImpossibleTransition(ValueError):
+    """A change of state that the table does not have: a bug of ours, never the caller's."""
 
 
 class State(StrEnum):
@@ -143,6 +176,9 @@ class Attempt(_Value):
 class Job(_Value):
     """A promise: these pipelines will be run on this image, each giving one named result."""
 
+    # A misspelt field in `evolve` must not pass unseen.
+    model_config = ConfigDict(extra="forbid")
+
     id: str
     state: State
     priority: Priority = Priority.NORMAL
@@ -174,3 +210,19 @@ class Job(_Value):
     history: tuple[Attempt, ...] = ()
     warnings: tuple[str, ...] = ()
     error: Problem | None = None
+
+    def evolve(self, **changes: object) -> Job:
+        """The job with some fields changed; this one stays as it is.
+
+        Raises ImpossibleTransition for a change of state that `TRANSITIONS` does not have, and
+        ValidationError (a ValueError) for an unknown field or a value that does not fit.
+        """
+        after = State(str(changes.get("state", self.state)))
+        if after is not self.state and after not in TRANSITIONS[self.state]:
+            raise ImpossibleTransition(f"a {self.state} job can't become {after}")
+        return Job.model_validate({**self.__dict__, **changes})
+
+    @property
+    def tries(self) -> int:
+        """Starts that count against `max_attempts`: those lost with the server or drained do not."""
+        return self.attempts - self.lost - self.drained
