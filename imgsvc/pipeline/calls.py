@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from imgsvc.errors import Fault, InvalidOperation
 from imgsvc.formats import Format
 from imgsvc.operations import Operation
-from imgsvc.pipeline.allowed import Allowed, allowed
-from imgsvc.pipeline.faults import judged, near, pointer, shown, value_fault
+from imgsvc.pipeline.allowed import Allowed
+from imgsvc.pipeline.faults import fits, judged, near, pointer, shown, value_fault
 from imgsvc.pipeline.parameters import Parameter, decimal
 from imgsvc.pipeline.scan import Argument, Chunk, check, unescape
 from imgsvc.pipeline.words import SYNONYMS, Word
@@ -143,12 +143,11 @@ def _parameter(reader: Reader, call: Call, number: int, argument: Argument) -> t
 
 def _misplaced(word: Word, argument: Argument) -> str:
     value = argument.value.strip()
-    said = (
-        f"{word.name} has no argument {shown(value)} here" if value else f"{word.name}: an argument is empty"
-    )
-    for name, parameter in word.parameters.items():
-        bounds = () if parameter.flag else allowed(word.model, name)
-        if isinstance(bounds, tuple) and value in bounds:
+    if not value:
+        return f"{word.name}: an argument is empty"
+    said = f"{word.name} has no argument {shown(value)} here"
+    for name in word.parameters:
+        if not value[0].isdigit() and fits(word, name, value):
             return f"{said}; did you mean '{name}={value}'?"
     return said + near(value, [name for name, parameter in word.parameters.items() if parameter.flag])
 

@@ -62,6 +62,21 @@ def value_fault(word: Word, field: str, value: object, reason: str = "") -> Faul
     return _value_fault(word, field, value, reason, None)
 
 
+def fits(word: Word, field: str, value: str) -> bool:
+    """Could this text be a value of the field?"""
+    parameter = word.parameters[field]
+    if parameter.flag or parameter.prose:
+        return False
+    try:
+        validator = word.model.__pydantic_validator__
+        validator.validate_assignment(word.model.model_construct(), field, parameter.read(value))
+    except ValidationError as error:
+        return all(details["loc"][:1] != (field,) for details in error.errors())
+    except ValueError:
+        return False
+    return True
+
+
 def _fault(details: ErrorDetails, word: Word, field: str, given: dict[str, object]) -> Fault:
     if field in word.parameters and details["type"] == "missing":
         bounds = _bounds(word, field) or word.model.example

@@ -80,6 +80,12 @@ class Parameter:
             return decimal(value) if self.whole else decimal(value).removesuffix(".0")
         return escape(str(value))
 
+    def json(self, value: Scalar) -> Scalar:
+        """A value that pydantic made for JSON, as canonical JSON has it: 2 and 2.0 are one number."""
+        if self.point and not self.whole and isinstance(value, float) and value.is_integer():
+            return int(value)
+        return value
+
     def _switch(self, text: str) -> bool:
         try:
             return _FLAGS[text]

@@ -51,7 +51,7 @@ class Word:
         return {
             "op": self.name,
             **{
-                name: values[name]
+                name: parameter.json(values[name])
                 for name, parameter in self.parameters.items()
                 if _differs(parameter, getattr(value, name))
             },
