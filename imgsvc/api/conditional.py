@@ -1,0 +1,64 @@
+"""Conditional and range requests: RFC 9110 §13 and §14, as far as blobs and documents need them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from imgsvc.errors import RangeNotSatisfiable
+
+_TAGS = re.compile(r'(?:W/)?"[^"\x00-\x1f\x7f]*"')
+_RANGE = re.compile(r"bytes\s*=\s*(\d{0,18})\s*-\s*(\d{0,18})\s*", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A part of a file: where it starts, and how many bytes it has."""
+
+    start: int
+    length: int
+
+    def told(self, size: int) -> str:
+        """The Content-Range of this part of `size` bytes."""
+        return f"bytes {self.start}-{self.start + self.length - 1}/{size}"
+
+
+def unchanged(headers: Mapping[str, str], etag: str) -> bool:
+    """Does the client have this already (If-None-Match, compared weakly)?"""
+    asked = headers.get("if-none-match")
+    if asked is None:
+        return False
+    if asked.strip() == "*":
+        return True
+    return _opaque(etag) in {_opaque(tag) for tag in _TAGS.findall(asked)}
+
+
+def wanted(headers: Mapping[str, str], size: int, etag: str) -> Span | None:
+    """The part that a Range asks for, None for the whole.
+
+    What is not one byte range is ignored, as RFC 9110 allows: other units, nonsense, several ranges,
+    and a Range whose If-Range is not this very file. Raises RangeNotSatisfiable.
+    """
+    asked = headers.get("range")
+    if asked is None or headers.get("if-range", etag).strip() != etag:
+        return None
+    found = _RANGE.fullmatch(asked.strip())
+    if found is None or found.groups() == ("", ""):
+        return None
+    first, last = found.groups()
+    if not first:
+        length = min(int(last), size)
+        start = size - length
+    else:
+        start = int(first)
+        if last and int(last) < start:
+            return None
+        length = min(int(last) + 1 if last else size, size) - start
+    if length <= 0:
+        raise RangeNotSatisfiable(f"the file has {size} bytes", limit=size)
+    return Span(start, length)
+
+
+def _opaque(tag: str) -> str:
+    return tag.removeprefix("W/")

@@ -1,0 +1,32 @@
+"""What the API needs to know from the settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ApiOptions:
+    """The door's part of the settings; the defaults are those of the settings."""
+
+    #: The most bytes of one image.
+    max_body: int = 64 * 1024 * 1024
+    #: Seconds that a body may make no progress.
+    body_timeout: float = 30.0
+    #: Seconds that a job may run when its submitter doesn't say.
+    job_timeout: float = 30.0
+    #: Origins whose pages may call the API; `*` for all of them.
+    cors_origins: tuple[str, ...] = ()
+    #: Where the service is reached from outside, for the OpenAPI document.
+    public_url: str | None = None
+    #: Do the operations made for outside tests exist?
+    testing: bool = False
+
+    @property
+    def max_timeout(self) -> float:
+        """The longest time to run that a submitter may ask for, in seconds.
+
+        Ten times the usual one: enough for the slowest encoder on the largest picture, and no client
+        can keep a lane for an afternoon.
+        """
+        return 10 * self.job_timeout
