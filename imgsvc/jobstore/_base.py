@@ -9,6 +9,9 @@ from typing import Protocol
 from imgsvc.errors import Problem
 from imgsvc.jobs import Image, Job, Priority, Result, State, Timings
 
+#: For how long a removal is remembered, in milliseconds (design/api.md: 410 for 30 days).
+REMEMBERED_MS = 30 * 24 * 3600 * 1000
+
 
 @dataclass(frozen=True, slots=True)
 class Ending:
@@ -69,25 +72,40 @@ class JobStore(Protocol):
     StorageUnavailable (InsufficientStorage for a full disk), and nothing has changed then. Every change
     of state is a compare-and-set: one that the table `jobs.TRANSITIONS` does not allow, or that names an
     attempt that is not the current one, changes nothing and answers None.
+
+    Used from one event loop, by as many tasks as like. A call is atomic: when its caller is cancelled
+    while it waits, the change happens whole or not at all, and there is no telling which. So whoever
+    claims must not be cancelled while the store answers, or must look at the answer all the same.
+
+    Blob keys are those of `jobs.image_key` and `jobs.result_key`: a key that does not carry the id of its
+    image or job is a ValueError.
     """
 
     async def open(self) -> None:
-        """Bring the schema up to date. Raises StorageUnavailable for a newer schema than ours."""
+        """Bring the schema up to date. Raises StorageUnavailable for a newer schema than ours.
+
+        A closed store can be opened again.
+        """
 
     async def close(self) -> None:
-        """Finish what was handed in and let go; safe to call twice."""
+        """Finish what was handed in and let go; safe to call twice. Calls then raise StorageUnavailable."""
 
     async def ping(self) -> None:
         """Raises StorageBusy or StorageUnavailable when the store can't be read and written now."""
 
     # -- images ---------------------------------------------------------------------------------
+    #
+    # An image is needed while a job that is queued or running has it; while it is kept for its own sake
+    # (`add_image`) and its time is not up; and while a job is there, ended or not, if jobs brought it.
+    # An image that was removed is still shown by the ended jobs that had it.
 
     async def add_image(self, image: Image) -> tuple[Image, bool]:
         """Record an image kept for its own sake (`POST /v1/images`): what stands, and whether it is new.
 
         The same content twice is one image: the first record's key stands (the caller then drops its own
         blob), and an image that only jobs had kept is kept for its own sake from now on
-        (`expires_at` of the argument applies; None means until it is deleted).
+        (`expires_at` of the argument applies; None means until it is deleted). Adding again one that is
+        kept for its own sake never shortens its time.
         """
 
     async def image(self, id: str) -> Image | None:
@@ -100,7 +118,7 @@ class JobStore(Protocol):
         """Forget an image: the blob key to remove, or None when it was removed before.
 
         Raises NotFound for an id that never was (or whose removal is forgotten), ImageInUse when
-        queued or running jobs need it. Its removal is remembered for 30 days.
+        queued or running jobs need it. Its removal is remembered for 30 days, however it went.
         """
 
     # -- jobs -----------------------------------------------------------------------------------
@@ -109,8 +127,9 @@ class JobStore(Protocol):
         """Record a queued job, and its image if that is not there yet (then owned by its jobs only).
 
         The job as recorded: where the image was there already, `job.image` is the standing record
-        and the caller drops its own blob. With `stored` the image must be there: NotFound if it went.
-        Jobs are claimed by the smallest `rank`, then by id.
+        and the caller drops its own blob (its key is not the one it gave). With `stored` the image must
+        be there: NotFound if it went. Jobs are claimed by the smallest `rank`, then by id.
+        Raises ValueError for a job that is not queued or whose id is taken.
         """
 
     async def get(self, id: str) -> Job | None:
@@ -125,13 +144,29 @@ class JobStore(Protocol):
         batch: str | None = None,
         reference: str | None = None,
     ) -> Page:
-        """Jobs, newest first, by id, never OFFSET. Raises InvalidParameter for a cursor that is not ours."""
+        """Jobs, newest first, by id, never OFFSET. Raises InvalidParameter for a cursor that is not ours.
+
+        A job that is there from the first page to the last is on exactly one of them, whatever comes
+        and goes meanwhile.
+        """
 
     async def claim(self, now: int, *, lane: int) -> Job | None:
-        """Start the next job that may run: QUEUED to RUNNING, attempts + 1, one more row of history."""
+        """Start the next job that may run: QUEUED to RUNNING, attempts + 1, one more row of history.
+
+        `started_at` is the start of the attempt (None while queued), `not_before` is cleared. Whether
+        the queue is paused is for the caller to ask.
+        """
 
     async def settle(self, id: str, attempt: int, ending: Ending) -> Job | None:
-        """End an attempt; None, and nothing has changed, when it is not the running one any more."""
+        """End an attempt; None, and nothing has changed, when it is not the running one any more.
+
+        The ending's timings are laid over the job's: what is None there stays. With a next state of
+        QUEUED only the history, `not_before` and the counts change; results, error, warnings and timings
+        of the ending are not recorded. A job that ends expires `retention_s` later.
+        """
+
+    async def fail(self, id: str, error: Problem, now: int) -> Job | None:
+        """QUEUED to FAILED without a start (quarantined, source gone); None when it is not queued."""
 
     async def cancel(self, id: str, now: int) -> Job | None:
         """QUEUED or RUNNING to CANCELED: the job afterwards (an ended one unchanged), None if unknown.
@@ -139,10 +174,18 @@ class JobStore(Protocol):
         Raises ResultExpired for one that was removed.
         """
 
-    async def delete(self, id: str, now: int) -> Job | None:
-        """Remove a job (canceling it first): the job as it was, None when it was removed before.
+    async def cancel_queued(self, now: int, *, batch: str | None = None) -> Sequence[Job]:
+        """Every job that is QUEUED now (of one batch) to CANCELED: the jobs that this changed.
 
-        Raises NotFound for an id that never was. The removal is remembered for 30 days. An image that only
+        Done in several steps, so that other callers are served meanwhile; jobs added after the call are
+        not touched.
+        """
+
+    async def delete(self, id: str, now: int) -> Job | None:
+        """Remove a job, whatever its state: the job as it was, None when it was removed before.
+
+        A running one is the caller's to kill; its attempt settles to None. Raises NotFound for an id that
+        never was. The removal is remembered for 30 days. An image that only
         ended or removed jobs had kept goes with its last job: see `unneeded_images`.
         """
 
@@ -153,21 +196,27 @@ class JobStore(Protocol):
         """
 
     async def position(self, id: str) -> int | None:
-        """The job's place in the line, from 1; None when it is not queued."""
+        """The job's place in the line, from 1; None when it is not queued.
+
+        The line is all queued jobs by rank and id, those included that wait for their `not_before`.
+        """
 
     async def backlog(self) -> Backlog:
         """What waits now; cheap enough for every submission."""
 
     async def counts(self) -> Mapping[State, int]:
-        """Jobs by state, as recorded now."""
+        """Jobs by state, as recorded now; every state is there."""
 
-    async def next_start(self) -> int | None:
-        """The earliest `not_before` among queued jobs that must still wait for it; None when none waits."""
+    async def next_start(self, now: int = 0) -> int | None:
+        """The earliest `not_before` later than `now` among queued jobs; None when none waits for its time."""
 
     # -- housekeeping ---------------------------------------------------------------------------
 
     async def expire(self, now: int, *, limit: int) -> Sequence[Job]:
-        """Remove up to `limit` ended jobs whose time is up, remembered for 30 days: as they were."""
+        """Remove up to `limit` ended jobs whose time is up, remembered for 30 days: as they were.
+
+        Others wait while it works: some hundreds at a time are plenty.
+        """
 
     async def unneeded_images(self, now: int, *, limit: int) -> Sequence[str]:
         """Forget up to `limit` images whose time is up, or that only removed jobs had kept: their blob keys.
@@ -176,7 +225,11 @@ class JobStore(Protocol):
         """
 
     async def known_keys(self, keys: Sequence[str]) -> frozenset[str]:
-        """Which of these blob keys some image or result names."""
+        """Which of these blob keys some image or result names.
+
+        What is being written is not named yet: blobs of attempts that run and of uploads that are not
+        recorded are the caller's to know.
+        """
 
     async def forget(self, now: int) -> None:
         """Drop memories of removals older than 30 days."""
