@@ -145,12 +145,14 @@ class LogObserver:
         ours = job.state is State.FAILED and fields["code"] in {"internal-error", "worker-crashed"}
         _write("job", fields, warning=ours)
 
-    def call_ended(self, report: Report) -> None:
-        """A synchronous call has been answered."""
+    def call_ended(self, report: Report, specs: Mapping[str, str], bytes_in: int) -> None:
+        """A synchronous call has run; `specs` are its pipelines' canonical texts by output."""
         fields: dict[str, Any] = {
             "status": report.outcome.value,
             "code": report.problem.code if report.problem else None,
+            "bytes_in": bytes_in,
             "bytes_out": sum(result.bytes for result in report.results),
+            "outputs": dict(specs),
             "run_ms": report.wall_ms,
             "cpu_ms": report.cpu_ms,
             "steps": _steps(report.steps),

@@ -84,14 +84,14 @@ class Metrics:
         if job.state is State.FAILED and job.error is not None:
             self._blame(job.error, job.timings.steps, {output.name: output.spec for output in job.outputs})
 
-    def call_ended(self, report: Report, specs: Mapping[str, str] | None = None, bytes_in: int = 0) -> None:
-        """A synchronous call has been answered; `specs` are its pipelines by output."""
+    def call_ended(self, report: Report, specs: Mapping[str, str], bytes_in: int) -> None:
+        """A synchronous call has run; `specs` are its pipelines' canonical texts by output."""
         self._calls[report.outcome.value] += 1
         self._bytes_in += bytes_in
         self._bytes_out += sum(result.bytes for result in report.results)
         self._count(report.steps)
         if report.outcome is not Outcome.SUCCEEDED and report.problem is not None:
-            self._blame(report.problem, report.steps, specs or {})
+            self._blame(report.problem, report.steps, specs)
 
     def operations(self) -> dict[str, dict[str, Any]]:
         """Every operation seen so far, decode and encode among them."""
