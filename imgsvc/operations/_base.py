@@ -67,6 +67,11 @@ class Operation(BaseModel):
         return False
 
     @property
+    def native(self) -> bool:
+        """May it run on pixels in the source's own colour space (CMYK too), before sRGB?"""
+        return self.geometric
+
+    @property
     def upright(self) -> bool:
         """False when the pipeline wants the source's EXIF orientation left alone."""
         return True
