@@ -46,6 +46,8 @@ class Format(BaseModel):
     #: Can its files carry alpha, and more than one frame?
     alpha: ClassVar[bool]
     animated: ClassVar[bool]
+    #: The longest side that its files can have, in pixels.
+    max_side: ClassVar[int] = 65535
     #: Peak bytes of memory per pixel of a full decode, measured (docs/performance.md).
     decode_bytes_per_pixel: ClassVar[float]
 
