@@ -52,7 +52,7 @@ def _formats(settings: Settings) -> Iterator[str]:
         there = plugins.names("imgsvc.formats")
         for name in settings.input_formats:
             if name not in there:
-                yield f"{PREFIX}INPUT_FORMATS: there is no format {name!r}, expected some of {', '.join(there)}"
+                yield f"{PREFIX}INPUT_FORMATS: there is no format {name!r}, only {', '.join(there)}"
 
 
 def _unknown(environment: Mapping[str, str]) -> Iterator[str]:

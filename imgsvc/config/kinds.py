@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-_NUMBER = re.compile(r"(\d+(?:\.\d+)?|\.\d+) ?([a-z]*)", re.IGNORECASE)
+_NUMBER = re.compile(r"([0-9]+(?:\.[0-9]+)?|\.[0-9]+) ?([a-zA-Z]*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +105,13 @@ class Number(Kind):
                 break
             count = value / factor
             if count >= 1 and (count * (2 if self.halves else 1)).is_integer():
-                return f"{count:g}{unit}"
-        return f"{value:.15g}"
+                return _decimal(count) + unit
+        return _decimal(value)
+
+
+def _decimal(value: float) -> str:
+    """Never with an exponent, and without zeros at the end."""
+    return f"{value:.9f}".rstrip("0").rstrip(".")
 
 
 @dataclass(frozen=True, slots=True)
