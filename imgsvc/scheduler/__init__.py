@@ -1,0 +1,10 @@
+"""The one waiting line: lane first, then claim, dispatch, settle; retry, recover, sweep."""
+
+from imgsvc.scheduler.attempt import task
+from imgsvc.scheduler.calls import Called
+from imgsvc.scheduler.clock import Clock, now
+from imgsvc.scheduler.observers import Observer
+from imgsvc.scheduler.policy import Policy
+from imgsvc.scheduler.scheduler import Scheduler
+
+__all__ = ["Called", "Clock", "Observer", "Policy", "Scheduler", "now", "task"]

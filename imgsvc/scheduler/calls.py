@@ -1,0 +1,101 @@
+"""Synchronous calls: they wait in memory, run in their caller's own task and end with it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from imgsvc.dispatch import Slot
+from imgsvc.errors import Problem, QueueTimeout, WorkerCrashed
+from imgsvc.scheduler.line import Line
+from imgsvc.scheduler.rate import Rate
+from imgsvc.worker import Outcome, Report, Task
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """What a synchronous call came to."""
+
+    report: Report
+    #: Milliseconds that it waited for its lane.
+    queue_ms: float
+    lane: int
+
+
+async def run(slot: Slot, task: Task, timeout: float) -> Report:
+    """Run a task on a lane; a dispatcher that raises counts as a crash."""
+    try:
+        return await slot.run(task, timeout)
+    except Exception:  # noqa: BLE001  # a lane's fault must not leave its job running for ever
+        _log.exception("lane %d failed to run a task", slot.lane)
+        problem = Problem(code=WorkerCrashed.code, detail="the worker could not be reached")
+        return Report(outcome=Outcome.CRASHED, problem=problem)
+
+
+class Calls:
+    """Calls that run now."""
+
+    def __init__(self, line: Line, rate: Rate) -> None:
+        self._line = line
+        self._rate = rate
+        self._running: dict[asyncio.Future[None], Slot] = {}
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    @property
+    def busy(self) -> frozenset[asyncio.Future[None]]:
+        """Futures that resolve as the running calls end."""
+        return frozenset(self._running)
+
+    def kill(self) -> None:
+        """End the running calls now."""
+        for slot in self._running.values():
+            slot.kill()
+
+    async def call(self, task: Task, *, timeout: float, wait: float) -> Called:
+        """Run a task for someone who waits for it; canceling this kills it.
+
+        Raises QueueTimeout when no lane was free within `wait` seconds, Draining when the service
+        stops first.
+        """
+        began = time.perf_counter()
+        slot = await self._lane(wait)
+        queue_ms = (time.perf_counter() - began) * 1000
+        with self._occupied(slot):
+            report = await run(slot, task, timeout)
+        self._rate.took(time.perf_counter() - began - queue_ms / 1000)
+        return Called(report, queue_ms, slot.lane)
+
+    async def _lane(self, wait: float) -> Slot:
+        waiting = self._line.enter()
+        try:
+            async with asyncio.timeout(wait):
+                return await waiting
+        except TimeoutError:
+            self._line.leave(waiting)
+            raise QueueTimeout(
+                f"no worker became free within {wait:g} s",
+                limit=wait,
+                retry_after=self._rate.retry_after(self._line.waiting),
+            ) from None
+        except BaseException:
+            self._line.leave(waiting)
+            raise
+
+    @contextmanager
+    def _occupied(self, slot: Slot) -> Iterator[None]:
+        done = asyncio.get_running_loop().create_future()
+        self._running[done] = slot
+        try:
+            yield
+        finally:
+            del self._running[done]
+            done.set_result(None)
+            slot.release()

@@ -1,0 +1,38 @@
+"""What the operator decided about jobs and calls, as one value: nothing below the wiring reads settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_DAY = 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Bounds and durations for the scheduler and the service; the defaults are those of the settings."""
+
+    #: Seconds that a job or a call may run; a job may ask for less.
+    job_timeout_s: float = 30.0
+    #: Seconds that a synchronous call waits for a lane.
+    sync_wait_s: float = 10.0
+    #: Starts that a job may cost when its worker dies under it.
+    max_attempts: int = 3
+    #: Starts that a job may lose with the server (design/api.md).
+    max_lost: int = 5
+    #: Starts that a job may lose to a storage that fails: five minutes with the pauses between them.
+    max_interrupted: int = 10
+    #: Seconds that a job, its results and the image that came with it are kept after its end.
+    retention_s: float = 7 * _DAY
+    #: Seconds that an image stored for its own sake is kept; None: until it is deleted.
+    image_retention_s: float | None = None
+    #: Seconds in which a waiting job gains one class of priority.
+    ageing_s: float = 60.0
+    #: Bytes of one uploaded image.
+    max_body: int = 64 * 2**20
+    #: Jobs that may wait, and the bytes of images that may wait with them.
+    queue_limit: int = 20_000
+    queue_bytes: int = 20 * 2**30
+    #: Bytes that must be free on the disk for new work to be taken.
+    disk_reserve: int = 512 * 2**20
+    #: Seconds between two sweeps.
+    sweep_interval_s: float = 60.0
