@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from imgsvc import logs
 from imgsvc.api import problems
 from imgsvc.errors import ImgsvcError, InternalError
 from imgsvc.jobs import new_id
@@ -65,7 +66,11 @@ class Envelope:
         notes = Called(request_id_of(scope["headers"]), head=scope["method"] == "HEAD")
         # HEAD is GET without the body, everywhere: routes need not know it.
         scope = {**scope, "imgsvc": notes, "method": "GET" if notes.head else scope["method"]}
-        await _Answer(self._app, notes, send).run(scope, receive)
+        token = logs.request_id.set(notes.request_id)
+        try:
+            await _Answer(self._app, notes, send).run(scope, receive)
+        finally:
+            logs.request_id.reset(token)
 
 
 class _Answer:
@@ -85,7 +90,7 @@ class _Answer:
         except ImgsvcError as error:
             await self._refuse(scope, receive, error)
         except Exception:
-            log.exception("unhandled error", extra={"request_id": self._notes.request_id})
+            log.exception("unhandled error")
             await self._refuse(scope, receive, unexpected())
 
     async def _refuse(self, scope: Scope, receive: Receive, error: ImgsvcError) -> None:

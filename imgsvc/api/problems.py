@@ -149,6 +149,7 @@ def raw(error: ImgsvcError, request_id: str, more: Iterable[tuple[bytes, bytes]]
 
 _REASON = {
     400: b"Bad Request",
+    405: b"Method Not Allowed",
     408: b"Request Timeout",
     431: b"Request Header Fields Too Large",
 }

@@ -1,0 +1,140 @@
+"""What a submitter asks for: pipelines and parameters from a query, a form or JSON, validated."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import orjson
+
+from imgsvc.api.options import ApiOptions
+from imgsvc.api.parameters import Reader, pointer
+from imgsvc.errors import Fault, InvalidOperation, InvalidParameter, MalformedRequest
+from imgsvc.jobs import Priority
+from imgsvc.pipeline import Grammar, Pipeline
+
+#: What a submission may say, wherever it says it.
+FIELDS = ("ops", "outputs", "priority", "timeout", "retention", "reference", "batch", "max_attempts")
+#: The name of the only output of a submission with `ops`.
+DEFAULT = "default"
+#: Outputs of one job: all of them come from one decode and are held in memory together.
+MAX_OUTPUTS = 20
+#: The longest caller's own id.
+MAX_REFERENCE = 255
+#: The most starts that a submitter may allow.
+MAX_ATTEMPTS = 10
+#: The shortest and the longest time that results are kept on request, in seconds (a moment, 30 days).
+MIN_RETENTION, MAX_RETENTION = 0.1, 30 * 86400.0
+#: The shortest time to run, in seconds.
+MIN_TIMEOUT = 0.05
+#: An output's name is part of URLs and file names.
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
+_NAME_RULE = "1 to 64 letters, digits, '_', '-' and '.', not '-' or '.' first"
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A validated wish: pipelines by the names of their outputs, and how to run them."""
+
+    outputs: Mapping[str, Pipeline]
+    priority: Priority = Priority.NORMAL
+    timeout_s: float | None = None
+    retention_s: float | None = None
+    reference: str | None = None
+    batch: str | None = None
+    max_attempts: int | None = None
+
+
+class Submissions:
+    """Reads submissions."""
+
+    def __init__(self, grammar: Grammar, options: ApiOptions) -> None:
+        self._grammar = grammar
+        self._options = options
+
+    def read(self, values: Mapping[str, object], *, complete: bool = True, json: bool = False) -> Submission:
+        """A submission out of parameters; raises InvalidParameter, InvalidOperation, MalformedRequest.
+
+        With `complete=False` more may follow (fields after the file): the pipelines may still be missing.
+        With `json` the pointers are into the body that was sent, not into the pipeline.
+        """
+        reader = Reader(values, FIELDS)
+        priority = reader.choice("priority", Priority)
+        timeout = reader.seconds("timeout", MIN_TIMEOUT, self._options.max_timeout)
+        retention = reader.seconds("retention", MIN_RETENTION, MAX_RETENTION)
+        reference = reader.text("reference", MAX_REFERENCE)
+        batch = reader.text("batch", MAX_REFERENCE)
+        attempts = reader.whole("max_attempts", 1, MAX_ATTEMPTS)
+        reader.done()
+        return Submission(
+            outputs=self._outputs(values, complete=complete, json=json),
+            priority=priority or Priority.NORMAL,
+            timeout_s=timeout,
+            retention_s=retention,
+            reference=reference,
+            batch=batch,
+            max_attempts=attempts,
+        )
+
+    def ops(self, value: object) -> Pipeline:
+        """One pipeline; nothing means that the picture is only encoded again."""
+        if value is None or (isinstance(value, str) and not value.strip()):
+            return self._grammar.parse("")
+        return self._grammar.load(value)
+
+    def _outputs(self, values: Mapping[str, object], *, complete: bool, json: bool) -> dict[str, Pipeline]:
+        given = [name for name in ("ops", "outputs") if not _blank(values.get(name))]
+        if len(given) == 2:
+            raise MalformedRequest("ops and outputs exclude each other; give one of them")
+        if not given:
+            if complete:
+                raise MalformedRequest("give ops (one pipeline) or outputs (an object of named pipelines)")
+            return {}
+        if given == ["ops"]:
+            try:
+                return {DEFAULT: self._grammar.load(values["ops"])}
+            except InvalidOperation as error:
+                raise (_placed(error, None, "ops") if json else error) from None
+        return {name: self._output(name, ops) for name, ops in _named(values["outputs"]).items()}
+
+    def _output(self, name: str, ops: object) -> Pipeline:
+        if not _NAME.fullmatch(name):
+            raise _bad_outputs(f"an output's name has {_NAME_RULE}", _NAME_RULE, name)
+        try:
+            return self._grammar.load(ops)
+        except InvalidOperation as error:
+            raise _placed(error, name, "outputs", name) from None
+
+
+def _blank(value: object) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def _named(value: object) -> dict[str, object]:
+    """The `outputs` object; a form or a query has it as JSON text."""
+    if isinstance(value, str):
+        try:
+            value = orjson.loads(value)
+        except orjson.JSONDecodeError:
+            raise _bad_outputs(
+                "outputs is not valid JSON", 'an object such as {"thumb": "thumbnail"}'
+            ) from None
+    if not isinstance(value, dict) or not 1 <= len(value) <= MAX_OUTPUTS:
+        rule = f"an object of 1 to {MAX_OUTPUTS} named pipelines"
+        raise _bad_outputs(f"outputs must be {rule}", rule)
+    return value
+
+
+def _bad_outputs(detail: str, allowed: str, *where: str) -> InvalidParameter:
+    fault = Fault(detail=detail, pointer=pointer("outputs", *where), allowed=allowed)
+    return InvalidParameter(detail, errors=(fault,))
+
+
+def _placed(error: InvalidOperation, output: str | None, *where: str) -> InvalidOperation:
+    """The same faults with pointers into the whole request, and the output's name."""
+    prefix = pointer(*where)
+    faults = tuple(
+        fault.model_copy(update={"pointer": prefix + (fault.pointer or "")}) for fault in error.problem.errors
+    )
+    return InvalidOperation(str(error), errors=faults, output=output)
