@@ -13,7 +13,7 @@ from imgsvc.formats import Format
 from imgsvc.operations import Operation
 from imgsvc.pipeline.allowed import Allowed
 from imgsvc.pipeline.faults import fits, judged, near, pointer, shown, value_fault
-from imgsvc.pipeline.parameters import Parameter, decimal
+from imgsvc.pipeline.parameters import SIDE
 from imgsvc.pipeline.scan import Argument, Chunk, check, unescape
 from imgsvc.pipeline.words import SYNONYMS, Word
 
@@ -72,7 +72,7 @@ class Reader:
             )
             call.spoiled = True
             return
-        call.given["size"] = "x".join("" if side is None else str(side).strip() for side in sides)
+        call.given["size"] = "x".join("" if side is None else str(side) for side in sides)
         call.places["size"] = place
 
 
@@ -169,10 +169,7 @@ def _give(reader: Reader, call: Call, name: str, value: object, place: tuple[str
 
 
 def _read(word: Word, name: str, text: str) -> object:
-    parameter = word.parameters.get(name)
-    if parameter is None:  # width or height in place of size
-        return text
-    value = parameter.read(text)
+    value = word.parameters.get(name, SIDE).read(text)
     return SYNONYMS[name].get(str(value), value) if name in SYNONYMS else value
 
 
@@ -186,9 +183,4 @@ def _take(word: Word, name: str, value: object) -> object:
         except InvalidOperation as error:
             raise ValueError(f"is no text: {error}") from None
         return _read(word, name, value)
-    parameter: Parameter | None = word.parameters.get(name)
-    if parameter is not None:
-        return parameter.take(value)
-    if isinstance(value, bool):
-        raise ValueError("is a boolean")  # noqa: TRY004  # as above
-    return decimal(value)
+    return word.parameters.get(name, SIDE).take(value)

@@ -18,6 +18,8 @@ Scalar = str | int | float | bool
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 _POINT = re.compile(r"[+-]?(?:[0-9]{1,18}\.[0-9]{0,18}|\.[0-9]{1,18})")
+#: No parameter takes a number like that; it has more digits than the text form reads.
+_HUGE = 10**18
 _FLAGS = {"true": True, "false": False, "1": True, "0": False}
 
 
@@ -64,6 +66,8 @@ class Parameter:
             raise ValueError("is a boolean")
         if self.flag:
             raise ValueError("is a number")
+        if not abs(value) < _HUGE:  # NaN too
+            raise ValueError("is out of all bounds")
         if self.point or (self.whole and isinstance(value, int)):
             return value
         if self.whole and float(value).is_integer():
@@ -91,6 +95,10 @@ class Parameter:
             return _FLAGS[text]
         except KeyError:
             raise ValueError("is neither true nor false") from None
+
+
+#: `width` or `height` where they are given in place of `size`, which reads them as part of its text.
+SIDE = Parameter(name="side", flag=False, whole=False, point=False, prose=False, default=None)
 
 
 def decimal(value: float) -> str:
