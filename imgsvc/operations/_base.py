@@ -10,6 +10,7 @@ from PIL.Image import Image
 from pydantic import BaseModel, ConfigDict
 
 from imgsvc.raster.geometry import Size
+from imgsvc.raster.orientation import Orientation
 from imgsvc.raster.written import Written
 
 #: What an output may carry over from its source besides pixels.
@@ -26,6 +27,8 @@ class Context:
     """
 
     size: Size
+    #: How the pixels in hand lie; upright but for operations that turn them by themselves (`turns`).
+    orientation: Orientation = Orientation.UPRIGHT
     #: Decoded pictures that operations refer to, by image id.
     images: Mapping[str, Image] = field(default_factory=dict)
 
@@ -56,6 +59,8 @@ class Operation(BaseModel):
     #: Moves pixels but never mixes or changes their colour values in a way that depends on the
     #: colour space, so that it may run before the conversion to sRGB.
     geometric: ClassVar[bool] = False
+    #: Takes pixels that are not upright yet and turns them: cheapest once they are fewer.
+    turns: ClassVar[bool] = False
     #: Has a meaning only as the first operation of a pipeline.
     first_only: ClassVar[bool] = False
     #: Exists only where `IMGSVC_TEST_OPERATIONS` is set.
@@ -100,7 +105,8 @@ class Operation(BaseModel):
     def apply(self, image: Image, context: Context) -> Image:
         """The picture after this operation.
 
-        `image` is of mode L, LA, RGB or RGBA (the decoder sees to that) and may be changed in
-        place; the answer is of one of these modes too.
+        `image` is of mode L, LA, RGB or RGBA (the decoder sees to that), or CMYK where the operation
+        is `native`, and must not be changed: others may work from it too. The answer is of one of
+        these modes.
         """
         raise NotImplementedError

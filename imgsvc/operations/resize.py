@@ -43,6 +43,7 @@ class Resize(Operation):
     positional: ClassVar[tuple[str, ...]] = ("size",)
     aliases: ClassVar[Mapping[str, str]] = {"bg": "background"}
     example: ClassVar[str] = "resize:300x200,fit=cover"
+    turns: ClassVar[bool] = True
 
     size: SizeSpec = Field(description="The size to meet.")
     fit: Fit = Field(Fit.CONTAIN, description="How a picture of another ratio meets it.")
@@ -60,6 +61,8 @@ class Resize(Operation):
 
     def reduction(self, size: Size) -> float:
         """How many times longer the sides of its input are than it needs them."""
+        if self.filter is Filter.NEAREST:
+            return 1.0  # every pixel of the result is one of the source's, not of a reduced decode's
         box, inner = self._box(size), self._inner(size)
         return max(1.0, min((box.right - box.left) / inner.width, (box.bottom - box.top) / inner.height))
 
@@ -69,10 +72,10 @@ class Resize(Operation):
 
     def apply(self, image: Image, context: Context) -> Image:
         """The picture at its new size."""
-        size = context.size
-        box = self._box(size).scaled(image.width / size.width, image.height / size.height)
-        inner = self._inner(size)
-        picture = resample.resize(image, inner, box=box, kernel=self.filter)
+        size, inner = context.size, self._inner(context.size)
+        picture = resample.resize(
+            image, inner, box=self._box(size), of=size, kernel=self.filter, orientation=context.orientation
+        )
         canvas = self.size_after(size)
         if self.fit is not Fit.PAD or (canvas == inner and self.background is None):
             return picture

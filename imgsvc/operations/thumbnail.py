@@ -17,6 +17,7 @@ class Thumbnail(Operation):
 
     positional: ClassVar[tuple[str, ...]] = ("size",)
     example: ClassVar[str] = "thumbnail:256x256"
+    turns: ClassVar[bool] = True
 
     size: SizeSpec = Field(SizeSpec.parse("256x256"), description="The size that it is to fit in.")
 
@@ -36,4 +37,4 @@ class Thumbnail(Operation):
 
     def apply(self, image: Image, context: Context) -> Image:
         """The smaller picture."""
-        return resample.resize(image, self.size_after(context.size))
+        return resample.resize(image, self.size_after(context.size), orientation=context.orientation)

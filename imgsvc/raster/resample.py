@@ -12,6 +12,7 @@ from PIL import Image
 
 from imgsvc.raster import alpha, memory
 from imgsvc.raster.geometry import Box, Size
+from imgsvc.raster.orientation import Orientation
 
 
 class Filter(StrEnum):
@@ -88,24 +89,40 @@ def leg(*, simd: bool) -> Iterator[None]:
 
 
 def resize(
-    image: Image.Image, size: Size, *, box: Box | None = None, kernel: Filter = Filter.LANCZOS
+    image: Image.Image,
+    size: Size,
+    *,
+    box: Box | None = None,
+    of: Size | None = None,
+    kernel: Filter = Filter.LANCZOS,
+    orientation: Orientation = Orientation.UPRIGHT,
 ) -> Image.Image:
     """The picture (L, LA, RGB, RGBA, CMYK), or the part of it in `box`, at another size.
 
-    Colours are weighted by their alpha. Raises MemoryError.
+    `box` and `size` are meant for the upright picture, and `box` for one of the size `of`, where
+    the pixels in hand are a smaller picture of the same. Colours are weighted by their alpha.
+    Raises MemoryError.
     """
-    whole = Box(0, 0, *image.size)
-    box = box or whole
-    if box == whole and image.size == tuple(size):
+    stored = Size(*image.size)
+    part = Box(0, 0, *stored)
+    if box is not None:
+        seen = orientation.size(stored)
+        of = of or seen
+        part = orientation.stored(box.scaled(seen.width / of.width, seen.height / of.height), seen)
+    return orientation.upright(_resize(image, orientation.size(size), part, kernel))
+
+
+def _resize(image: Image.Image, size: Size, box: Box, kernel: Filter) -> Image.Image:
+    if image.size == size and box == Box(0, 0, *size):
         return image
     if kernel is Filter.NEAREST:
         return image.resize(size, _PILLOW[kernel], box)
-    if image.mode == "LA" and _legs.simd is not None:
-        return _simd(image.convert("RGBA"), size, box, kernel, _legs.simd).convert("LA")
-    if image.mode in _SIMD_MODES and _legs.simd is not None:
-        return _simd(image, size, box, kernel, _legs.simd)
-    small = alpha.premultiplied(image).resize(size, _PILLOW[kernel], box)
-    return alpha.straight(small)
+    library = _legs.simd
+    if library is not None and image.mode == "LA":
+        return _simd(image.convert("RGBA"), size, box, kernel, library).convert("LA")
+    if library is not None and image.mode in _SIMD_MODES:
+        return _simd(image, size, box, kernel, library)
+    return alpha.straight(alpha.premultiplied(image).resize(size, _PILLOW[kernel], box))
 
 
 def _simd(image: Image.Image, size: Size, box: Box, kernel: Filter, library: ModuleType) -> Image.Image:
