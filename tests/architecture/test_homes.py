@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 #: Where each third party may be imported; what is not listed may be imported nowhere.
 HOMES: Mapping[str, tuple[str, ...]] = {
     "PIL": ("raster/", "operations/", "formats/", "imaging/"),
-    "cykooz": ("raster/resample.py",),
+    "cykooz_resizer": ("raster/resample.py",),
     "loky": ("dispatch/loky.py",),
     "sqlite3": ("jobstore/",),
     "aiofiles": ("service/",),
@@ -45,7 +45,7 @@ INDIRECT = {
 }
 
 #: Where a distribution's module has another name.
-MODULES = {"pillow": "PIL", "cykooz-resizer": "cykooz", "zipstream-ng": "zipstream"}
+MODULES = {"pillow": "PIL", "zipstream-ng": "zipstream"}
 
 
 def modules() -> list[Path]:
@@ -60,6 +60,10 @@ def imported(module: Path) -> Iterator[tuple[str, int]]:
                 yield name.name.partition(".")[0], node.lineno
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             yield node.module.partition(".")[0], node.lineno
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "import_module":
+            name = node.args[0]
+            if isinstance(name, ast.Constant):
+                yield str(name.value).partition(".")[0], node.lineno
 
 
 def declared() -> set[str]:
