@@ -30,7 +30,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "click": ("cli/",),
     "structlog": ("logs.py",),
     "pydantic_settings": ("config/",),
-    "uuid_utils": ("jobs.py",),
+    "uuid_utils": ("jobs.py", "service/"),
     # The language of values that cross a border, and of JSON.
     "pydantic": ("",),
     "pydantic_core": ("",),
@@ -61,9 +61,9 @@ def imported(module: Path) -> Iterator[tuple[str, int]]:
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             yield node.module.partition(".")[0], node.lineno
         elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "import_module":
-            name = node.args[0]
-            if isinstance(name, ast.Constant):
-                yield str(name.value).partition(".")[0], node.lineno
+            target = node.args[0]
+            if isinstance(target, ast.Constant):
+                yield str(target.value).partition(".")[0], node.lineno
 
 
 def declared() -> set[str]:
