@@ -12,7 +12,7 @@ from imgsvc.errors import Fault, InvalidOperation
 from imgsvc.formats import Format
 from imgsvc.operations import Operation
 from imgsvc.pipeline.allowed import Allowed
-from imgsvc.pipeline.faults import fits, judged, near, pointer, shown, value_fault
+from imgsvc.pipeline.faults import MAX_FAULTS, fits, judged, near, pointer, refusal, shown, value_fault
 from imgsvc.pipeline.parameters import SIDE
 from imgsvc.pipeline.scan import Argument, Chunk, check, unescape
 from imgsvc.pipeline.words import SYNONYMS, Word
@@ -42,8 +42,14 @@ class Reader:
     def fault(
         self, detail: str, *place: str | int, offset: int | None = None, allowed: Allowed = None
     ) -> None:
-        """Note a fault at `place`, the steps of its JSON pointer."""
+        """Note a fault at `place`, the steps of its JSON pointer; with enough of them reading stops."""
         self.faults.append(Fault(detail=detail, pointer=pointer(*place), offset=offset, allowed=allowed))
+        if len(self.faults) == MAX_FAULTS:
+            raise self.refusal()
+
+    def refusal(self) -> InvalidOperation:
+        """The error that lists what was noted, in the order of the operations."""
+        return refusal(sorted(self.faults, key=_index))
 
     def build(self, call: Call) -> Operation | Format | None:
         """The value that a call stands for; None with its faults noted."""
@@ -58,7 +64,7 @@ class Reader:
             for name, fault in judged(error, word, given):
                 key, offset = call.places.get(name, (name, call.offset))
                 place = (call.index, key) if key else (call.index,)
-                self.faults.append(fault.model_copy(update={"pointer": pointer(*place), "offset": offset}))
+                self.fault(fault.detail, *place, offset=offset, allowed=fault.allowed)
             return None
 
     def _join_sides(self, call: Call) -> None:
@@ -184,3 +190,8 @@ def _take(word: Word, name: str, value: object) -> object:
             raise ValueError(f"is no text: {error}") from None
         return _read(word, name, value)
     return word.parameters.get(name, SIDE).take(value)
+
+
+def _index(fault: Fault) -> int:
+    """Which operation a fault is in."""
+    return int((fault.pointer or "").split("/")[1])

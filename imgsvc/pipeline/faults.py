@@ -13,7 +13,7 @@ from imgsvc.errors import Fault, InvalidOperation
 from imgsvc.pipeline.allowed import Allowed, allowed, phrase
 from imgsvc.pipeline.words import Word
 
-#: Faults that one answer lists; a request with more is nonsense rather than mistaken.
+#: Faults after which reading stops: a request with more is nonsense rather than mistaken.
 MAX_FAULTS = 20
 #: Characters of a given value that are repeated to the caller.
 _SHOWN = 40
@@ -23,7 +23,7 @@ def refusal(faults: list[Fault]) -> InvalidOperation:
     """The error that lists these faults."""
     first, more = faults[0].detail, len(faults) - 1
     detail = first if not more else f"{first} (and {more} more fault{'s' * (more > 1)})"
-    return InvalidOperation(detail, errors=tuple(faults[:MAX_FAULTS]))
+    return InvalidOperation(detail, errors=tuple(faults))
 
 
 def shown(value: object) -> str:

@@ -119,7 +119,7 @@ class Grammar:
         steps = [None if call is None else reader.build(call) for call in calls]
         self._order(reader, calls)
         if reader.faults:
-            raise refusal(sorted(reader.faults, key=_index))
+            raise reader.refusal()
         last = steps[-1] if steps else None
         chain = tuple(step for step in steps if isinstance(step, operations.Operation))
         return Pipeline(chain, last if isinstance(last, formats.Format) else None)
@@ -146,11 +146,6 @@ class Grammar:
                 offset=None if found is None else found.offset,
                 allowed=f"at most {MAX_OPERATIONS} operations",
             )
-
-
-def _index(fault: Fault) -> int:
-    """Which operation a fault is in."""
-    return int((fault.pointer or "").split("/")[1])
 
 
 class _Pairs(list[tuple[str, Any]]):

@@ -17,7 +17,7 @@ from imgsvc.pipeline.scan import escape
 Scalar = str | int | float | bool
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
-_POINT = re.compile(r"[+-]?(?:[0-9]{1,18}\.[0-9]{0,18}|\.[0-9]{1,18})")
+_POINT = re.compile(r"[+-]?[0-9]{0,18}\.[0-9]{1,400}")
 #: No parameter takes a number like that; it has more digits than the text form reads.
 _HUGE = 10**18
 _FLAGS = {"true": True, "false": False, "1": True, "0": False}
@@ -54,6 +54,8 @@ class Parameter:
             return int(text)
         if self.point and (_POINT.fullmatch(text) or _WHOLE.fullmatch(text)):
             return float(text)
+        if (self.whole or self.point) and _number(text):
+            raise ValueError  # pydantic would take it: 1e3, 1_000, inf, the digits of other scripts
         return text
 
     def take(self, value: Scalar) -> Scalar:
@@ -109,6 +111,15 @@ def decimal(value: float) -> str:
         return "0.0"  # minus zero too
     text = repr(value)
     return format(Decimal(text), "f") if "e" in text else text
+
+
+def _number(text: str) -> bool:
+    """Is this a number in some notation?"""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def compile_parameter(name: str, field: FieldInfo) -> Parameter:
