@@ -20,6 +20,8 @@ def check_job(job: Job) -> None:
     """Raises ValueError for a job that `add` must not record."""
     if job.state is not State.QUEUED:
         raise ValueError(f"a new job is queued, not {job.state}")
+    if job.attempts or job.history or job.results or job.warnings or job.error:
+        raise ValueError("a new job has no past")
     check_image(job.image)
 
 

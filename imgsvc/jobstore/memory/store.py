@@ -1,0 +1,299 @@
+"""Jobs in a dict; no call waits for anything, so each is atomic on its event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from imgsvc.errors import ImageInUse, NotFound, Problem, ResultExpired, StorageUnavailable, WorkerCrashed
+from imgsvc.jobs import TRANSITIONS, Attempt, Image, Job, State, owner
+from imgsvc.jobstore._base import REMEMBERED_MS, Backlog, Ending, ImagePage, Page
+from imgsvc.jobstore._checks import check_image, check_job, check_results, job_cursor
+from imgsvc.jobstore.memory.pictures import Pictures
+
+
+class MemoryStore:
+    """See `jobstore.JobStore`."""
+
+    def __init__(self) -> None:
+        self._held_jobs: dict[str, Job] = {}
+        self._ranks: dict[str, int] = {}  # of the jobs that have not ended
+        self._pictures = Pictures()
+        self._removed: dict[str, int] = {}
+        self._paused = False
+        self._open = False
+
+    def __repr__(self) -> str:
+        return f"<MemoryStore {len(self._ranks)} to do of {len(self._held_jobs)} jobs>"
+
+    async def open(self) -> None:
+        """See `JobStore.open`."""
+        self._open = True
+
+    async def close(self) -> None:
+        """See `JobStore.close`."""
+        self._open = False
+
+    async def ping(self) -> None:
+        """See `JobStore.ping`."""
+        self._check_open()
+
+    async def add_image(self, image: Image) -> tuple[Image, bool]:
+        """See `JobStore.add_image`."""
+        self._check_open()
+        check_image(image)
+        return self._pictures.keep(image)
+
+    async def image(self, id: str) -> Image | None:
+        """See `JobStore.image`."""
+        self._check_open()
+        return self._pictures.find(id)
+
+    async def images(self, *, limit: int, cursor: str | None = None) -> ImagePage:
+        """See `JobStore.images`."""
+        self._check_open()
+        return self._pictures.page(limit, cursor)
+
+    async def delete_image(self, id: str, now: int) -> str | None:
+        """See `JobStore.delete_image`."""
+        if users := sum(job.image.id == id for job in self._to_do()):
+            raise ImageInUse(f"{users} queued or running jobs need this image")
+        return self._pictures.remove(id, now)
+
+    async def add(self, job: Job, *, rank: int, stored: bool = False) -> Job:
+        """See `JobStore.add`."""
+        check_job(job)
+        if job.id in self._jobs:
+            raise ValueError(f"{job.id} is there already")
+        if not stored:
+            self._pictures.bring(job.image)
+        elif self._pictures.find(job.image.id) is None:
+            raise NotFound(f"there is no image {job.image.id}")
+        self._jobs[job.id] = job
+        self._ranks[job.id] = rank
+        return self._shown(job)
+
+    async def get(self, id: str) -> Job | None:
+        """See `JobStore.get`."""
+        job = self._jobs.get(id)
+        if id in self._removed:
+            raise ResultExpired("the job and its results have been removed or have expired")
+        return job and self._shown(job)
+
+    async def list(
+        self,
+        *,
+        limit: int,
+        cursor: str | None = None,
+        states: Sequence[State] = (),
+        batch: str | None = None,
+        reference: str | None = None,
+    ) -> Page:
+        """See `JobStore.list`."""
+        before = job_cursor(cursor)
+        wanted = [
+            job
+            for job in sorted(self._jobs.values(), key=lambda job: job.id, reverse=True)
+            if job.id < before
+            and (not states or job.state in states)
+            and batch in {None, job.batch}
+            and reference in {None, job.reference}
+        ]
+        found = tuple(self._shown(job) for job in wanted[:limit])
+        return Page(found, found[-1].id if len(wanted) > limit else None)
+
+    async def claim(self, now: int, *, lane: int) -> Job | None:
+        """See `JobStore.claim`."""
+        ready = (job for job in self._queued() if job.not_before is None or job.not_before <= now)
+        job = min(ready, key=self._place, default=None)
+        if job is None:
+            return None
+        attempt = Attempt(attempt=job.attempts + 1, started_at=now, lane=lane)
+        return self._put(
+            job.evolve(
+                state=State.RUNNING,
+                attempts=attempt.attempt,
+                started_at=now,
+                not_before=None,
+                history=(*job.history, attempt),
+            )
+        )
+
+    async def settle(self, id: str, attempt: int, ending: Ending) -> Job | None:
+        """See `JobStore.settle`."""
+        check_results(id, ending.results)
+        job = self._jobs.get(id)
+        if job is None or job.state is not State.RUNNING or job.attempts != attempt:
+            return None
+        if ending.state not in TRANSITIONS[job.state]:
+            return None
+        job = _closed(job, ending.at, ending.outcome)
+        job = job.evolve(drained=job.drained + ending.drained, lost=job.lost + ending.lost)
+        if ending.state is State.QUEUED:
+            return self._put(_requeued(job).evolve(not_before=ending.not_before))
+        given = {name: value for name, value in ending.timings if value is not None and value != ()}
+        return self._put(
+            _ended(job, ending.state, ending.at).evolve(
+                results=ending.results,
+                error=ending.error,
+                warnings=ending.warnings,
+                timings=job.timings.model_copy(update=given),
+            )
+        )
+
+    async def fail(self, id: str, error: Problem, now: int) -> Job | None:
+        """See `JobStore.fail`."""
+        job = self._jobs.get(id)
+        if job is None or job.state is not State.QUEUED:
+            return None
+        return self._put(_ended(job, State.FAILED, now).evolve(error=error))
+
+    async def cancel(self, id: str, now: int) -> Job | None:
+        """See `JobStore.cancel`."""
+        job = await self.get(id)
+        if job is None or job.state.ended:
+            return job
+        if job.state is State.RUNNING:
+            job = _closed(job, now, "canceled")
+        return self._put(_ended(job, State.CANCELED, now))
+
+    async def cancel_queued(self, now: int, *, batch: str | None = None) -> Sequence[Job]:
+        """See `JobStore.cancel_queued`."""
+        chosen = sorted(self._queued(), key=lambda job: job.id)
+        return [self._put(_ended(job, State.CANCELED, now)) for job in chosen if batch in {None, job.batch}]
+
+    async def delete(self, id: str, now: int) -> Job | None:
+        """See `JobStore.delete`."""
+        if id in self._jobs:
+            return self._drop(id, now)
+        if id in self._removed:
+            return None
+        raise NotFound(f"there is no job {id}")
+
+    async def recover(self, now: int, *, max_lost: int) -> Sequence[Job]:
+        """See `JobStore.recover`."""
+        error = WorkerCrashed("the server died too often while this job ran").problem
+        recovered = []
+        for job in [job for job in self._to_do() if job.state is State.RUNNING]:
+            lost = _closed(job, now, "lost").evolve(lost=job.lost + 1)
+            if lost.lost > max_lost:
+                recovered.append(self._put(_ended(lost, State.FAILED, now).evolve(error=error)))
+            else:
+                recovered.append(self._put(_requeued(lost)))
+        return sorted(recovered, key=lambda job: job.id)
+
+    async def position(self, id: str) -> int | None:
+        """See `JobStore.position`."""
+        places = {job.id: self._place(job) for job in self._queued()}
+        return sum(place <= places[id] for place in places.values()) if id in places else None
+
+    async def backlog(self) -> Backlog:
+        """See `JobStore.backlog`."""
+        to_do = self._to_do()
+        queued = [job for job in to_do if job.state is State.QUEUED]
+        oldest = min(queued, key=lambda job: job.id, default=None)
+        return Backlog(
+            queued=len(queued),
+            running=len(to_do) - len(queued),
+            bytes=sum({job.image.id: job.image.bytes for job in to_do}.values()),
+            oldest=oldest.created_at if oldest else None,
+        )
+
+    async def counts(self) -> Mapping[State, int]:
+        """See `JobStore.counts`."""
+        found = dict.fromkeys(State, 0)
+        for job in self._jobs.values():
+            found[job.state] += 1
+        return found
+
+    async def next_start(self, now: int = 0) -> int | None:
+        """See `JobStore.next_start`."""
+        starts = (job.not_before for job in self._queued() if job.not_before is not None)
+        return min((start for start in starts if start > now), default=None)
+
+    async def expire(self, now: int, *, limit: int) -> Sequence[Job]:
+        """See `JobStore.expire`."""
+        ends = ((job.expires_at, job.id) for job in self._jobs.values() if job.expires_at is not None)
+        due = sorted(end for end in ends if end[0] <= now)[:limit]
+        return [self._drop(its, now) for its in sorted(its for _, its in due)]
+
+    async def unneeded_images(self, now: int, *, limit: int) -> Sequence[str]:
+        """See `JobStore.unneeded_images`."""
+        needed = {job.image.id for job in self._to_do()}
+        return self._pictures.remove_unneeded(now, limit, needed=needed, shown=self._shown_images())
+
+    async def known_keys(self, keys: Sequence[str]) -> frozenset[str]:
+        """See `JobStore.known_keys`."""
+        return frozenset(key for key in keys if key in self._names(owner(key)))
+
+    async def forget(self, now: int) -> None:
+        """See `JobStore.forget`."""
+        self._check_open()
+        then = now - REMEMBERED_MS
+        self._removed = {its: at for its, at in self._removed.items() if at >= then}
+        self._pictures.forget(then, shown=self._shown_images())
+
+    async def paused(self) -> bool:
+        """See `JobStore.paused`."""
+        self._check_open()
+        return self._paused
+
+    async def set_paused(self, paused: bool) -> None:
+        """See `JobStore.set_paused`."""
+        self._check_open()
+        self._paused = paused
+
+    @property
+    def _jobs(self) -> dict[str, Job]:
+        self._check_open()
+        return self._held_jobs
+
+    def _check_open(self) -> None:
+        if not self._open:
+            raise StorageUnavailable("the job store is closed")
+
+    def _to_do(self) -> Sequence[Job]:
+        return [self._jobs[its] for its in self._ranks]
+
+    def _queued(self) -> Sequence[Job]:
+        return [job for job in self._to_do() if job.state is State.QUEUED]
+
+    def _place(self, job: Job) -> tuple[int, str]:
+        return self._ranks[job.id], job.id
+
+    def _shown(self, job: Job) -> Job:
+        return job.evolve(image=self._pictures.shown(job.image.id))
+
+    def _shown_images(self) -> set[str]:
+        return {job.image.id for job in self._jobs.values()}
+
+    def _names(self, id: str | None) -> set[str]:
+        """The blob keys that an image or a job names."""
+        image, job = self._pictures.find(id or ""), self._jobs.get(id or "")
+        return {image.key} if image else {result.key for result in job.results} if job else set()
+
+    def _put(self, job: Job) -> Job:
+        self._jobs[job.id] = job
+        if job.state.ended:
+            self._ranks.pop(job.id, None)
+        return self._shown(job)
+
+    def _drop(self, id: str, now: int) -> Job:
+        job = self._shown(self._jobs.pop(id))
+        self._ranks.pop(id, None)
+        self._removed[id] = now
+        return job
+
+
+def _closed(job: Job, at: int, outcome: str) -> Job:
+    """The job with its last attempt told to its end."""
+    last = job.history[-1].model_copy(update={"ended_at": at, "outcome": outcome})
+    return job.evolve(history=(*job.history[:-1], last))
+
+
+def _requeued(job: Job) -> Job:
+    return job.evolve(state=State.QUEUED, started_at=None)
+
+
+def _ended(job: Job, state: State, at: int) -> Job:
+    expires_at = at + int(job.retention_s * 1000)
+    return job.evolve(state=state, not_before=None, finished_at=at, expires_at=expires_at)

@@ -1,0 +1,51 @@
+"""Connections to the database file: how durable, how patient, how large a cache."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from imgsvc.errors import StorageUnavailable
+from imgsvc.jobstore.sqlite.schema import migrate
+
+#: Kept in memory per connection, in KiB.
+_CACHE_KIB = 8192
+#: What the write-ahead log is cut to after a burst, in bytes.
+_WAL_BYTES = 64 * 1024 * 1024
+
+
+def _connect(path: Path, patience: float) -> sqlite3.Connection:
+    # Transactions are our own business (isolation_level None): the module's would begin DEFERRED.
+    connection = sqlite3.connect(path, timeout=patience, isolation_level=None)
+    connection.row_factory = sqlite3.Row
+    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+    connection.execute("PRAGMA temp_store = MEMORY")
+    return connection
+
+
+def writer(path: Path, patience: float) -> sqlite3.Connection:
+    """The one connection that writes; brings the schema up to date."""
+    connection = _connect(path, patience)
+    try:
+        _write_ahead(connection)
+        # A commit is on the disk when it returns: an accepted job survives a power cut.
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
+        migrate(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    if mode != "wal":
+        raise StorageUnavailable("the file system of the job database can't hold a write-ahead log")
+
+
+def reader(path: Path, patience: float) -> sqlite3.Connection:
+    """A connection that can't write; it sees what was committed when its statement began."""
+    connection = _connect(path, patience)
+    connection.execute("PRAGMA query_only = ON")
+    return connection

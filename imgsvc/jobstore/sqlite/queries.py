@@ -1,0 +1,22 @@
+"""The statements of queries.sql by their names: SQL stays SQL."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from importlib import resources
+from types import MappingProxyType
+
+
+def _load() -> Mapping[str, str]:
+    text = resources.files(__package__).joinpath("queries.sql").read_text(encoding="utf-8")
+    parts = re.split(r"^-- ([a-z_]+) --\n", text, flags=re.MULTILINE)
+    found = dict(zip(parts[1::2], map(str.strip, parts[2::2]), strict=True))
+    columns = {name: found.pop(name) for name in ("job", "image")}
+    for name, columns_of in columns.items():
+        found = {query: sql.replace(f"{{{name}}}", columns_of) for query, sql in found.items()}
+    return MappingProxyType(found)
+
+
+#: Every statement by its name.
+SQL = _load()

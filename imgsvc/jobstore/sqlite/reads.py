@@ -1,0 +1,130 @@
+"""What is asked of the database: functions of the reader's connection."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from heapq import merge
+from itertools import islice
+
+from imgsvc.errors import ResultExpired
+from imgsvc.jobs import Image, Job, State, owner
+from imgsvc.jobstore._base import Backlog, ImagePage, Page
+from imgsvc.jobstore._checks import image_cursor_of
+from imgsvc.jobstore.sqlite.queries import SQL
+from imgsvc.jobstore.sqlite.rows import image_from, job_from
+
+
+def ping(connection: sqlite3.Connection) -> None:
+    """Something is read."""
+    connection.execute(SQL["ping"]).fetchone()
+
+
+def image(connection: sqlite3.Connection, id: str) -> Image | None:
+    """One image that is there."""
+    row = connection.execute(SQL["get_image"], {"id": id}).fetchone()
+    return row and image_from(row)
+
+
+def images(connection: sqlite3.Connection, limit: int, before: tuple[int, str]) -> ImagePage:
+    """Images before a time and id, newest first."""
+    values = {"created_at": before[0], "id": before[1], "limit": limit + 1}
+    found = [image_from(row) for row in connection.execute(SQL["list_images"], values)]
+    more = len(found) > limit
+    return ImagePage(tuple(found[:limit]), image_cursor_of(found[limit - 1]) if more else None)
+
+
+def job(connection: sqlite3.Connection, id: str) -> Job | None:
+    """One job; None for an unknown id, ResultExpired for one that was removed."""
+    row = connection.execute(SQL["get_job"], {"id": id}).fetchone()
+    if row:
+        return job_from(row)
+    if connection.execute(SQL["was_removed"], {"id": id}).fetchone():
+        raise ResultExpired("the job and its results have been removed or have expired")
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which jobs a page shows; no states means all."""
+
+    limit: int
+    cursor: str
+    states: tuple[State, ...]
+    batch: str | None
+    reference: str | None
+
+
+def jobs(connection: sqlite3.Connection, wanted: Wanted) -> Page:
+    """A page of jobs, newest first; every way of asking has an index that is already in that order."""
+    values: dict[str, object] = {
+        "limit": wanted.limit + 1,
+        "cursor": wanted.cursor,
+        "batch": wanted.batch,
+        "reference": wanted.reference,
+    }
+    if wanted.reference is not None:
+        values["states"] = json.dumps(wanted.states or tuple(State))
+        rows = connection.execute(SQL["list_jobs_by_reference"], values).fetchall()
+    elif wanted.batch is not None:
+        rows = _by_state(connection, SQL["list_jobs_of_batch"], values, wanted.states or tuple(State))
+    elif wanted.states:
+        rows = _by_state(connection, SQL["list_jobs_in_state"], values, wanted.states)
+    else:
+        rows = connection.execute(SQL["list_jobs"], values).fetchall()
+    found = tuple(job_from(row) for row in rows[: wanted.limit])
+    return Page(found, found[-1].id if len(rows) > wanted.limit else None)
+
+
+def _by_state(
+    connection: sqlite3.Connection, sql: str, values: Mapping[str, object], states: Sequence[State]
+) -> list[sqlite3.Row]:
+    """One ordered run per state, merged: a single query for several states would have to sort them all."""
+    # One snapshot for all of them: a job that moves on meanwhile is seen once.
+    connection.execute("BEGIN")
+    try:
+        runs = [connection.execute(sql, {**values, "state": state}).fetchall() for state in set(states)]
+    finally:
+        connection.execute("COMMIT")
+    newest_first = merge(*runs, key=lambda row: str(row["id"]), reverse=True)
+    return list(islice(newest_first, int(str(values["limit"]))))
+
+
+def position(connection: sqlite3.Connection, id: str) -> int | None:
+    """A queued job's place in the line, from 1."""
+    row = connection.execute(SQL["position"], {"id": id}).fetchone()
+    return row and int(row[0])
+
+
+def backlog(connection: sqlite3.Connection) -> Backlog:
+    """What waits: four look-ups, whatever the length of the line."""
+    return Backlog(**dict(connection.execute(SQL["backlog"]).fetchone()))
+
+
+def counts(connection: sqlite3.Connection) -> Mapping[State, int]:
+    """Jobs by state."""
+    return {State(state): number for state, number in connection.execute(SQL["counts"])}
+
+
+def next_start(connection: sqlite3.Connection, now: int) -> int | None:
+    """The earliest start that a queued job still waits for."""
+    (found,) = connection.execute(SQL["next_start"], {"now": now}).fetchone()
+    return None if found is None else int(found)
+
+
+def known_keys(connection: sqlite3.Connection, keys: Sequence[str]) -> frozenset[str]:
+    """The keys that their owners' records name: looked up by owner, so that keys need no index."""
+    return frozenset(key for key in keys if (whose := owner(key)) and _names(connection, whose, key))
+
+
+def _names(connection: sqlite3.Connection, whose: str, key: str) -> bool:
+    query = SQL["image_names" if whose.startswith("img_") else "result_names"]
+    return connection.execute(query, {"owner": whose, "key": key}).fetchone() is not None
+
+
+def paused(connection: sqlite3.Connection) -> bool:
+    """Is the queue paused?"""
+    (found,) = connection.execute(SQL["paused"]).fetchone()
+    return bool(found)

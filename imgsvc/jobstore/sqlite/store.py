@@ -1,0 +1,168 @@
+"""The job store on SQLite: calls from the event loop become errands for a writing and a reading thread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from imgsvc.errors import Problem
+from imgsvc.jobs import Image, Job, State
+from imgsvc.jobstore._base import Backlog, Ending, ImagePage, Page
+from imgsvc.jobstore._checks import check_image, check_job, check_results, image_cursor, job_cursor
+from imgsvc.jobstore.sqlite import reads, writes
+from imgsvc.jobstore.sqlite.clerk import Clerk, one_by_one, together
+from imgsvc.jobstore.sqlite.connection import reader, writer
+
+#: How many rows a long piece of work changes at a time: some 10 ms, in which nobody else is served.
+_STEP = 200
+
+
+class SqliteStore:
+    """See `jobstore.JobStore`; one process at a time writes (the data directory's lock sees to it)."""
+
+    def __init__(self, path: Path, patience: float) -> None:
+        self._path = path
+        self._writer = Clerk("imgsvc-jobs-writer", partial(writer, path, patience), together)
+        self._reader = Clerk("imgsvc-jobs-reader", partial(reader, path, patience), one_by_one)
+
+    def __repr__(self) -> str:
+        return f"<SqliteStore {self._path} {self._writer!r} {self._reader!r}>"
+
+    async def open(self) -> None:
+        """See `JobStore.open`."""
+        # The writer migrates, so the reader comes second.
+        await self._writer.start()
+        try:
+            await self._reader.start()
+        except BaseException:
+            await self._writer.stop()
+            raise
+
+    async def close(self) -> None:
+        """See `JobStore.close`."""
+        # The last to go folds the write-ahead log into the database; a reader may not.
+        await self._reader.stop()
+        await self._writer.stop()
+
+    async def ping(self) -> None:
+        """See `JobStore.ping`."""
+        await self._writer.hand(writes.ping)
+        await self._reader.hand(reads.ping)
+
+    async def add_image(self, image: Image) -> tuple[Image, bool]:
+        """See `JobStore.add_image`."""
+        check_image(image)
+        return await self._writer.hand(partial(writes.add_image, image=image))
+
+    async def image(self, id: str) -> Image | None:
+        """See `JobStore.image`."""
+        return await self._reader.hand(partial(reads.image, id=id))
+
+    async def images(self, *, limit: int, cursor: str | None = None) -> ImagePage:
+        """See `JobStore.images`."""
+        return await self._reader.hand(partial(reads.images, limit=limit, before=image_cursor(cursor)))
+
+    async def delete_image(self, id: str, now: int) -> str | None:
+        """See `JobStore.delete_image`."""
+        return await self._writer.hand(partial(writes.delete_image, id=id, now=now))
+
+    async def add(self, job: Job, *, rank: int, stored: bool = False) -> Job:
+        """See `JobStore.add`."""
+        check_job(job)
+        return await self._writer.hand(partial(writes.add, job=job, rank=rank, stored=stored))
+
+    async def get(self, id: str) -> Job | None:
+        """See `JobStore.get`."""
+        return await self._reader.hand(partial(reads.job, id=id))
+
+    async def list(
+        self,
+        *,
+        limit: int,
+        cursor: str | None = None,
+        states: Sequence[State] = (),
+        batch: str | None = None,
+        reference: str | None = None,
+    ) -> Page:
+        """See `JobStore.list`."""
+        wanted = reads.Wanted(limit, job_cursor(cursor), tuple(states), batch, reference)
+        return await self._reader.hand(partial(reads.jobs, wanted=wanted))
+
+    async def claim(self, now: int, *, lane: int) -> Job | None:
+        """See `JobStore.claim`."""
+        return await self._writer.hand(partial(writes.claim, now=now, lane=lane))
+
+    async def settle(self, id: str, attempt: int, ending: Ending) -> Job | None:
+        """See `JobStore.settle`."""
+        check_results(id, ending.results)
+        return await self._writer.hand(partial(writes.settle, id=id, attempt=attempt, ending=ending))
+
+    async def fail(self, id: str, error: Problem, now: int) -> Job | None:
+        """See `JobStore.fail`."""
+        return await self._writer.hand(partial(writes.fail, id=id, error=error, now=now))
+
+    async def cancel(self, id: str, now: int) -> Job | None:
+        """See `JobStore.cancel`."""
+        return await self._writer.hand(partial(writes.cancel, id=id, now=now))
+
+    async def cancel_queued(self, now: int, *, batch: str | None = None) -> Sequence[Job]:
+        """See `JobStore.cancel_queued`."""
+        canceled: list[Job] = []
+        last = await self._writer.hand(writes.newest_queued)
+        while last:
+            step = partial(writes.cancel_queued, now=now, last=last, batch=batch, limit=_STEP)
+            some = await self._writer.hand(step)
+            canceled += some
+            if len(some) < _STEP:
+                break
+        return canceled
+
+    async def delete(self, id: str, now: int) -> Job | None:
+        """See `JobStore.delete`."""
+        return await self._writer.hand(partial(writes.delete, id=id, now=now))
+
+    async def recover(self, now: int, *, max_lost: int) -> Sequence[Job]:
+        """See `JobStore.recover`."""
+        return await self._writer.hand(partial(writes.recover, now=now, max_lost=max_lost))
+
+    async def position(self, id: str) -> int | None:
+        """See `JobStore.position`."""
+        return await self._reader.hand(partial(reads.position, id=id))
+
+    async def backlog(self) -> Backlog:
+        """See `JobStore.backlog`."""
+        return await self._reader.hand(reads.backlog)
+
+    async def counts(self) -> Mapping[State, int]:
+        """See `JobStore.counts`."""
+        return await self._reader.hand(reads.counts)
+
+    async def next_start(self, now: int = 0) -> int | None:
+        """See `JobStore.next_start`."""
+        return await self._reader.hand(partial(reads.next_start, now=now))
+
+    async def expire(self, now: int, *, limit: int) -> Sequence[Job]:
+        """See `JobStore.expire`."""
+        return await self._writer.hand(partial(writes.expire, now=now, limit=limit))
+
+    async def unneeded_images(self, now: int, *, limit: int) -> Sequence[str]:
+        """See `JobStore.unneeded_images`."""
+        return await self._writer.hand(partial(writes.unneeded_images, now=now, limit=limit))
+
+    async def known_keys(self, keys: Sequence[str]) -> frozenset[str]:
+        """See `JobStore.known_keys`."""
+        return await self._reader.hand(partial(reads.known_keys, keys=tuple(keys)))
+
+    async def forget(self, now: int) -> None:
+        """See `JobStore.forget`."""
+        while not await self._writer.hand(partial(writes.forget, now=now, limit=_STEP)):
+            pass
+
+    async def paused(self) -> bool:
+        """See `JobStore.paused`."""
+        return await self._reader.hand(reads.paused)
+
+    async def set_paused(self, paused: bool) -> None:
+        """See `JobStore.set_paused`."""
+        await self._writer.hand(partial(writes.set_paused, paused=paused))
