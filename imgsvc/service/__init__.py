@@ -1,0 +1,22 @@
+"""The use cases: submit, look, fetch, cancel, process; uploads stream to staging in `intake`."""
+
+from imgsvc.scheduler import Policy
+from imgsvc.service.blobs import Blob
+from imgsvc.service.intake import Incoming, Intake, Staged
+from imgsvc.service.requests import JobRequest, Processed, QueueStats, Readiness, Stats, Workers
+from imgsvc.service.service import Service
+
+__all__ = [
+    "Blob",
+    "Incoming",
+    "Intake",
+    "JobRequest",
+    "Policy",
+    "Processed",
+    "QueueStats",
+    "Readiness",
+    "Service",
+    "Staged",
+    "Stats",
+    "Workers",
+]

@@ -1,0 +1,158 @@
+"""Uploads on their way to the disk: counted, hashed and written in large pieces, or gone without a trace."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import hashlib
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from aiofiles.base import wrap
+from uuid_utils import uuid7
+
+from imgsvc.errors import BodyTooLarge, EmptyFile, InsufficientStorage, StorageUnavailable
+
+#: Bytes gathered before they go to the disk: one hop to a thread each; what is smaller costs one hop in all.
+PIECE = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """An upload that has arrived whole, in a file of its own."""
+
+    path: Path
+    bytes: int
+    #: In hex; None where it was not asked for.
+    sha256: str | None
+    upload_ms: float
+    #: Call it when the file is somebody else's to remove.
+    let_go: Callable[[], None] = field(repr=False, compare=False)
+
+
+class Incoming:
+    """One upload. Write what comes, then finish; leaving the context removes what nobody took."""
+
+    def __init__(self, path: Path, limit: int, *, digest: bool, room: Callable[[int], None]) -> None:
+        self._file = _File(path, hashlib.sha256() if digest else None)
+        self._limit = limit
+        self._room = room
+        self._began = time.perf_counter()
+        self._chunks: list[bytes] = []
+        self._held = 0
+        self._ours = False
+        #: The hop to a thread that is under way: it goes on when we are canceled.
+        self._hop: asyncio.Future[None] | None = None
+        self.bytes = 0
+
+    async def write(self, chunk: bytes) -> None:
+        """The next bytes. Raises BodyTooLarge past the limit, InsufficientStorage at the disk's reserve."""
+        self.bytes += len(chunk)
+        if self.bytes > self._limit:
+            raise BodyTooLarge(
+                f"the image has more than {self._limit} bytes", limit=self._limit, actual=self.bytes
+            )
+        self._chunks.append(chunk)
+        self._held += len(chunk)
+        if self._held >= PIECE:
+            await self._flush(last=False)
+
+    async def finish(self) -> Staged:
+        """That was all. Raises EmptyFile for no bytes at all."""
+        if not self.bytes:
+            raise EmptyFile("the file is empty")
+        await self._flush(last=True)
+        digest = self._file.digest
+        return Staged(
+            path=self._file.path,
+            bytes=self.bytes,
+            sha256=digest.hexdigest() if digest is not None else None,
+            upload_ms=round((time.perf_counter() - self._began) * 1000, 3),
+            let_go=self._let_go,
+        )
+
+    async def discard(self) -> None:
+        """Remove what is there, unless someone took it."""
+        if self._hop is not None:
+            with suppress(Exception):
+                await self._hop
+        if self._ours:
+            self._ours = False
+            await _remove(self._file)
+
+    async def _flush(self, *, last: bool) -> None:
+        self._room(self._held)
+        chunks, self._chunks, self._held = self._chunks, [], 0
+        self._ours = True
+        self._hop = asyncio.ensure_future(_append(self._file, chunks, last=last))
+        await asyncio.shield(self._hop)
+
+    def _let_go(self) -> None:
+        self._ours = False
+
+
+class Intake:
+    """Where uploads come in: a folder of this boot's own."""
+
+    def __init__(self, folder: Path, *, limit: int, room: Callable[[int], None]) -> None:
+        self.folder = folder
+        self._limit = limit
+        self._room = room
+
+    @asynccontextmanager
+    async def begin(self, limit: int | None = None, *, digest: bool = True) -> AsyncIterator[Incoming]:
+        """An upload of at most `limit` bytes (the policy's, when not given).
+
+        `digest=False` spares the hash, for what is only processed: it can't become a job or an image.
+        """
+        incoming = Incoming(
+            self.folder / uuid7().hex, self._limit if limit is None else limit, digest=digest, room=self._room
+        )
+        try:
+            yield incoming
+        finally:
+            # To its end even when the client's request is canceled a second time.
+            await asyncio.shield(asyncio.ensure_future(incoming.discard()))
+
+
+class _File:
+    """The file behind an upload; used by one thread at a time."""
+
+    def __init__(self, path: Path, digest: hashlib._Hash | None) -> None:
+        self.path = path
+        self.digest = digest
+        self.handle: BinaryIO | None = None
+
+
+@wrap
+def _append(file: _File, chunks: list[bytes], *, last: bool) -> None:
+    data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    try:
+        if file.handle is None:
+            file.handle = file.path.open("xb", buffering=0)
+        if file.digest is not None:
+            file.digest.update(data)
+        written = 0
+        while written < len(data):
+            written += file.handle.write(memoryview(data)[written:])
+        if last:
+            file.handle.close()
+    except OSError as error:
+        raise _translated(error) from error
+
+
+@wrap
+def _remove(file: _File) -> None:
+    if file.handle is not None:
+        file.handle.close()
+    file.path.unlink(missing_ok=True)
+
+
+def _translated(error: OSError) -> Exception:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return InsufficientStorage("the disk is full")
+    return StorageUnavailable("an upload could not be written")

@@ -1,0 +1,82 @@
+"""What is asked of the service, and what it answers, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from imgsvc.dispatch import LaneInfo
+from imgsvc.jobs import Priority, Result, State
+from imgsvc.jobstore import Backlog
+from imgsvc.pipeline import Pipeline
+from imgsvc.service.blobs import Blob
+from imgsvc.worker import Report
+
+
+@dataclass(frozen=True, slots=True)
+class JobRequest:
+    """A validated wish: pipelines by the names of their outputs, and how to run them.
+
+    What is None is decided by the policy. `timeout_s` can only shorten the policy's.
+    """
+
+    outputs: Mapping[str, Pipeline]
+    priority: Priority = Priority.NORMAL
+    timeout_s: float | None = None
+    retention_s: float | None = None
+    reference: str | None = None
+    batch: str | None = None
+    max_attempts: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Processed:
+    """What a synchronous call came to; close `blob` when it is sent."""
+
+    report: Report
+    result: Result
+    blob: Blob
+    #: Milliseconds that it waited for a lane, and that the upload took.
+    queue_ms: float
+    upload_ms: float
+    lane: int
+
+
+@dataclass(frozen=True, slots=True)
+class QueueStats:
+    """What waits."""
+
+    backlog: Backlog
+    #: Milliseconds since the oldest queued job was created.
+    oldest_age_ms: int | None
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """The service in numbers. What ran how long is counted by the metrics observer, not here."""
+
+    queue: QueueStats
+    #: Jobs by state, as recorded now.
+    jobs: Mapping[State, int]
+    #: Bytes free for new blobs, where that can be told, and how many must stay free.
+    free_bytes: int | None
+    reserve_bytes: int
+    uptime_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """Every lane with the id of the job that it runs (None: nothing, or a synchronous call), and the desk."""
+
+    lanes: tuple[tuple[LaneInfo, str | None], ...]
+    desk: LaneInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """May traffic come? `reasons` say why not; `degraded` what is not well although it may."""
+
+    ok: bool
+    reasons: tuple[str, ...] = ()
+    degraded: tuple[str, ...] = ()

@@ -1,0 +1,285 @@
+"""The use cases: everything that a caller may want, whoever the caller is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from imgsvc.dispatch import Dispatcher
+from imgsvc.errors import Draining, JobCanceled, JobNotFinished, NotFound, ResultExpired
+from imgsvc.imaging.limits import Limits
+from imgsvc.jobs import Image, Job, Result, State, Timings, new_id
+from imgsvc.jobstore import ImagePage, JobStore, Page
+from imgsvc.pipeline import Pipeline
+from imgsvc.scheduler import Clock, Policy, Scheduler, now
+from imgsvc.service.blobs import Blob, Blobs
+from imgsvc.service.calls import Calls, refuse
+from imgsvc.service.intake import Intake, Staged
+from imgsvc.service.requests import JobRequest, Processed, Readiness, Stats, Workers
+from imgsvc.service.room import Room
+from imgsvc.service.status import Status
+from imgsvc.service.submissions import Submissions
+from imgsvc.storage import Storage
+
+
+class Service:
+    """Submit, look, fetch, cancel, remove, process. Raises the errors of `imgsvc.errors` only.
+
+    Times are milliseconds since the epoch, durations seconds unless their name says otherwise. Parts are
+    opened, started and closed by others (imgsvc/wiring.py).
+    """
+
+    def __init__(  # noqa: PLR0913  # the composition root hands over what there is one of each
+        self,
+        store: JobStore,
+        storage: Storage,
+        dispatcher: Dispatcher,
+        scheduler: Scheduler,
+        *,
+        limits: Limits,
+        policy: Policy,
+        boot: str,
+        staging: Path,
+        remarks: Iterable[str] = (),
+        clock: Clock = now,
+    ) -> None:
+        self.policy = policy
+        self.limits = limits
+        self._store = store
+        self._storage = storage
+        self._scheduler = scheduler
+        self._clock = clock
+        self._room = Room(store, storage, policy, scheduler.retry_after)
+        #: Where uploads come in: `async with service.intake.begin() as incoming`.
+        self.intake = Intake(staging, limit=policy.max_body, room=self._room.wrote)
+        self._blobs = Blobs(storage)
+        self._submissions = Submissions(
+            store=store,
+            storage=storage,
+            dispatcher=dispatcher,
+            scheduler=scheduler,
+            room=self._room,
+            limits=limits,
+            policy=policy,
+            clock=clock,
+        )
+        self._calls = Calls(storage=storage, scheduler=scheduler, blobs=self._blobs, limits=limits, boot=boot)
+        self._status = Status(
+            store=store,
+            storage=storage,
+            dispatcher=dispatcher,
+            scheduler=scheduler,
+            policy=policy,
+            clock=clock,
+            remarks=tuple(remarks),
+        )
+
+    # -- taking work ----------------------------------------------------------------------------
+
+    async def admit(self, *, queued: bool = True) -> None:
+        """May an upload begin? Call it before a body is read; `queued=False` for calls and images.
+
+        Raises Draining, InsufficientStorage and, when it would have to wait in the queue, QueueFull.
+        """
+        if self._scheduler.draining:
+            raise Draining("the service is shutting down", retry_after=self._scheduler.retry_after())
+        await self._room.disk()
+        if queued:
+            await self._room.queue()
+
+    async def submit(self, staged: Staged, request: JobRequest, *, filename: str | None = None) -> Job:
+        """A durable job with an image that has just arrived; when this returns, the promise is made.
+
+        Raises the ImageRefused errors that the header shows, OutputTooLarge, QueueFull, Draining and what
+        the storage and the store raise.
+        """
+        await self.admit()
+        return await self._submissions.upload(staged, request, filename)
+
+    async def submit_stored(self, image: str, request: JobRequest, *, filename: str | None = None) -> Job:
+        """A durable job with a stored image, by its id. Raises NotFound, and as `submit`."""
+        await self.admit()
+        return await self._submissions.stored(await self.image(image), request, filename)
+
+    async def retry(self, id: str) -> Job:
+        """A new job that does what an ended one was to do. Raises JobNotFinished, NotFound, as `submit`."""
+        job = await self.job(id)
+        if not job.state.ended:
+            raise JobNotFinished(f"the job is {job.state}; only one that has ended can be tried again")
+        await self.admit()
+        return await self._submissions.again(
+            Job(
+                id=new_id("job"),
+                state=State.QUEUED,
+                priority=job.priority,
+                reference=job.reference,
+                batch=job.batch,
+                retry_of=job.id,
+                max_attempts=job.max_attempts,
+                timeout_ms=job.timeout_ms,
+                retention_s=job.retention_s,
+                created_at=self._clock(),
+                image=job.image,
+                filename=job.filename,
+                outputs=job.outputs,
+                timings=Timings(),
+            )
+        )
+
+    async def process(self, staged: Staged, pipeline: Pipeline) -> Processed:
+        """Run a pipeline on an upload now and hand its result over; nothing is kept.
+
+        Being canceled kills the work. Raises QueueTimeout when no lane was free in time, Draining, the
+        ImageRefused and TaskFailed errors, InsufficientStorage. Close `Processed.blob` when it is sent.
+        """
+        return await self._calls.process(staged, pipeline)
+
+    # -- jobs -----------------------------------------------------------------------------------
+
+    async def job(self, id: str) -> Job:
+        """A job. Raises NotFound for an unknown id, ResultExpired for one that was removed or expired."""
+        job = await self._store.get(id)
+        if job is None:
+            raise NotFound("there is no such job")
+        if job.expires_at is not None and job.expires_at <= self._clock():
+            raise ResultExpired("the job and its results have expired")
+        return job
+
+    async def wait(self, id: str, seconds: float) -> Job:
+        """A job, as soon as it has ended or `seconds` are over, whichever comes first; as `job`.
+
+        Returns early when the service is shutting down.
+        """
+        with self._scheduler.watch(id) as ended:
+            job = await self.job(id)
+            if job.state.ended or seconds <= 0:
+                return job
+            await asyncio.wait({ended}, timeout=seconds)
+            return (ended.result() if ended.done() else None) or await self.job(id)
+
+    async def jobs(
+        self,
+        *,
+        limit: int,
+        cursor: str | None = None,
+        states: Sequence[State] = (),
+        batch: str | None = None,
+        reference: str | None = None,
+    ) -> Page:
+        """Jobs, newest first. Raises InvalidParameter for a cursor that is not ours."""
+        return await self._store.list(
+            limit=limit, cursor=cursor, states=states, batch=batch, reference=reference
+        )
+
+    async def queue_place(self, job: Job) -> tuple[int | None, float | None]:
+        """A queued job's place in the line, from 1, and milliseconds until it may start; None for others."""
+        position = await self._store.position(job.id) if job.state is State.QUEUED else None
+        return position, None if position is None else round(self._scheduler.estimate(position), 1)
+
+    def current_step(self, job: Job) -> str | None:
+        """What a running job's worker is doing this moment: "decode", "thumb: resize", …"""
+        return self._scheduler.step(job.id)
+
+    async def cancel(self, id: str) -> Job:
+        """Cancel a job; a running one is killed, one that has ended stays as it is. As `job`."""
+        job = await self._scheduler.cancel(id)
+        if job is None:
+            raise NotFound("there is no such job")
+        return job
+
+    async def cancel_queued(self, batch: str | None = None) -> int:
+        """Cancel every queued job (of one batch): how many it were."""
+        return await self._scheduler.cancel_queued(batch)
+
+    async def delete(self, id: str) -> None:
+        """Remove a job and its results, canceling it first. Raises NotFound for an id that never was."""
+        await self._scheduler.delete(id)
+
+    # -- results --------------------------------------------------------------------------------
+
+    async def result(self, id: str, name: str | None = None, *, wait: float = 0) -> tuple[Job, Result]:
+        """One result of a job, by name or the only one, waiting for it up to `wait` seconds.
+
+        Raises JobNotFinished, JobCanceled, the error that the job failed with, NotFound for a name that
+        the job does not have (or none where it has several), and as `job`.
+        """
+        job = await self.wait(id, wait)
+        results = self.results_of(job)
+        if name is None and len(results) > 1:
+            names = ", ".join(result.name for result in results)
+            raise NotFound(f"the job has several results, ask for one by its name: {names}")
+        for result in results:
+            if name in {None, result.name}:
+                return job, result
+        raise NotFound("the job has no result of this name")
+
+    def results_of(self, job: Job) -> tuple[Result, ...]:
+        """All results of a job that has succeeded; raises as `result` for any other."""
+        if not job.state.ended:
+            raise JobNotFinished(f"the job is {job.state}", retry_after=self._scheduler.retry_after())
+        if job.state is State.CANCELED:
+            raise JobCanceled("the job was canceled")
+        if job.state is State.FAILED:
+            refuse(job.error)
+        return job.results
+
+    async def open_blob(self, of: Result | Image) -> Blob:
+        """The bytes of a result or an image; close the Blob. Raises ResultExpired when they are gone."""
+        return await self._blobs.open(of.key, of.bytes)
+
+    # -- images ---------------------------------------------------------------------------------
+
+    async def add_image(self, staged: Staged) -> tuple[Image, bool]:
+        """Store an image for its own sake: what stands, and whether it is new. Raises as `submit`."""
+        await self.admit(queued=False)
+        return await self._submissions.image(staged)
+
+    async def image(self, id: str) -> Image:
+        """A stored image; raises NotFound."""
+        image = await self._store.image(id)
+        if image is None or (image.expires_at is not None and image.expires_at <= self._clock()):
+            raise NotFound("there is no such image")
+        return image
+
+    async def images(self, *, limit: int, cursor: str | None = None) -> ImagePage:
+        """Images, newest first. Raises InvalidParameter for a cursor that is not ours."""
+        return await self._store.images(limit=limit, cursor=cursor)
+
+    async def delete_image(self, id: str) -> None:
+        """Remove an image. Raises ImageInUse while jobs need it, NotFound for an id that never was."""
+        await self._scheduler.crew.finish(self._delete_image(id))
+
+    async def _delete_image(self, id: str) -> None:
+        key = await self._store.delete_image(id, self._clock())
+        if key is not None:
+            await self._scheduler.sweeper.remove([key])
+
+    # -- the operator ---------------------------------------------------------------------------
+
+    async def ready(self) -> Readiness:
+        """May traffic come?"""
+        return await self._status.readiness()
+
+    async def stats(self) -> Stats:
+        """The service in numbers."""
+        return await self._status.stats()
+
+    async def workers(self) -> Workers:
+        """Lanes with the jobs that they run, and the desk."""
+        return self._status.workers()
+
+    async def pause(self) -> None:
+        """Start no queued job until resumed, over restarts; synchronous calls go on."""
+        await self._scheduler.pause(paused=True)
+
+    async def resume(self) -> None:
+        """Start queued jobs again."""
+        await self._scheduler.pause(paused=False)
+
+    def drain(self) -> None:
+        """Take nothing new and let every long poll go, for the server is about to stop; safe to call twice.
+
+        What runs goes on until the service is closed (imgsvc/wiring.py), which waits for its grace.
+        """
+        self._scheduler.drain()
