@@ -1,0 +1,153 @@
+"""Writes the pages of docs/ that are made from the code; `--check` only says whether they are current.
+
+    .venv/bin/python scripts/docs [--check] [PAGE…]
+
+One function here is one page: its name is the file's name, its docstring is for readers of this file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from inspect import cleandoc
+from pathlib import Path
+
+from imgsvc import formats
+from imgsvc import operations as operations_room
+from imgsvc.formats import Format
+from imgsvc.operations import Operation
+from imgsvc.pipeline.allowed import allowed, phrase
+from imgsvc.pipeline.words import Word, word
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+NOTE = "<!-- Made by scripts/docs from the code; edit it there. -->"
+
+GRAMMAR = """\
+# Operations
+
+A pipeline is a list of operations, done from left to right; the last one may name the output format.
+The same words serve in a URL, in a form field, on the command line and in JSON:
+
+```
+resize:300x200,fit=cover/grayscale/webp:82
+```
+
+```json
+["resize:300x200,fit=cover", "grayscale", "webp:82"]
+[{"op": "resize", "size": "300x200", "fit": "cover"}, {"op": "grayscale"}, {"op": "webp", "quality": 82}]
+```
+
+- `|` may stand for `/`. Without a format the source's is kept. A pipeline has at most 20 operations.
+- Arguments that the tables below number may be given without their name, in that order; every other one is
+  `key=value`. A flag is its bare name, or `name=true`, `name=false`. The first place always belongs to
+  argument 1, if there is one: `webp:lossless` is wrong, `webp:82,lossless` and `webp:lossless=true` are
+  right.
+- `q`, `w`, `h` and `bg` are short for `quality`, `width`, `height` and `background`. `width` and `height`
+  may stand for `size`.
+- A number with a point is a fraction of the picture, one without is pixels: `resize:0.5`,
+  `crop:0.5x0.5,x=0.1`; `1.0` is all of it, `1` one pixel. Sizes are `300x200`, `300x` or `x200`.
+- Colours are 3, 4, 6 or 8 hex digits without `#`, a CSS name, or `transparent`.
+- Gravity is `center`, `n`, `ne`, `e`, `se`, `s`, `sw`, `w`, `nw`, or a point of interest such as `0.3x0.7`.
+- In a value `,` is written `~2C`, `/` `~2F`, `:` `~3A`, `=` `~3D`, `|` `~7C` and `~` `~7E`.
+
+The service answers with the canonical text: every argument at its default left out, the rest in the order
+of the tables. A fault is answered with its place in the JSON form (`pointer`), its place in the text
+(`offset`), what is `allowed`, and the nearest names. `GET /v1/operations` has all of this as JSON Schema.
+
+All operations work on gray and colour pictures with or without alpha and on every frame of an animation.
+The EXIF orientation is applied first, unless the pipeline starts with `orient:none`; sizes are as
+displayed, round half up, and are at least 1.
+"""
+
+
+def operations() -> str:
+    """Every operation and every format, from the registries."""
+    found = operations_room.registry()
+    lines = [NOTE, GRAMMAR, "| operation | |", "| --- | --- |"]
+    lines += [f"| [`{name}`](#{name}) | {_summary(model)} |" for name, model in found.items()]
+    for model in found.values():
+        lines += _section(model)
+    lines += ["", "## Formats", ""]
+    lines += ["| format | media type | alpha | animation |", "| --- | --- | --- | --- |"]
+    lines += [
+        f"| [`{name}`](#{name}) | `{kind.media_type}` | {_yes(kind.alpha)} | {_yes(kind.animated)} |"
+        for name, kind in formats.registry().items()
+    ]
+    for kind in formats.registry().values():
+        lines += _section(kind)
+    return "\n".join(lines) + "\n"
+
+
+def _section(model: type[Operation | Format]) -> Iterator[str]:
+    yield from ("", f"### {word(model).name}", "", cleandoc(model.__doc__ or ""), "")
+    yield from ("```", model.example, "```")
+    if model.model_fields:
+        yield from ("", "| | argument | allowed | default | |", "| --- | --- | --- | --- | --- |")
+        yield from (_argument(word(model), name) for name in model.model_fields)
+
+
+def _argument(found: Word, name: str) -> str:
+    parameter, field = found.parameters[name], found.model.model_fields[name]
+    number = found.model.positional.index(name) + 1 if name in found.model.positional else ""
+    bounds = "flag" if parameter.flag else _cell(_bounds(found, name))
+    default = "" if parameter.default is None else f"`{parameter.default}`"
+    if field.is_required():
+        default = "required"
+    elif parameter.flag:
+        default = "on" if field.default else "off"
+    return f"| {number} | `{name}` | {bounds} | {default} | {_cell(field.description or '')} |"
+
+
+def _bounds(found: Word, name: str) -> str:
+    """What is allowed; kinds of values that the introduction explains are only named."""
+    bounds = allowed(found.model, name)
+    if isinstance(bounds, tuple):
+        return ", ".join(f"`{choice}`" for choice in bounds)
+    if bounds is not None:
+        return phrase(bounds)
+    kind = found.model.model_fields[name].annotation
+    leaf = next(part for part in (*getattr(kind, "__args__", ()), kind) if part is not type(None))
+    noun = getattr(leaf, "__name__", "text")
+    return {"SizeSpec": "size", "Length": "pixels or a fraction", "str": "text"}.get(noun, noun.lower())
+
+
+def _summary(model: type[Operation | Format]) -> str:
+    return _cell(cleandoc(model.__doc__ or "").split("\n\n")[0])
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+PAGES: dict[str, Callable[[], str]] = {page.__name__: page for page in (operations,)}
+
+
+def main() -> int:
+    """Write the pages, or with `--check` name those that are not current."""
+    arguments = argparse.ArgumentParser(description="Write the generated pages of docs/.")
+    arguments.add_argument(
+        "--check", action="store_true", help="write nothing, fail if a page is not current"
+    )
+    arguments.add_argument("pages", nargs="*", choices=[*PAGES, []], help="only these pages")
+    asked = arguments.parse_args()
+    stale = 0
+    for name in asked.pages or PAGES:
+        path, text = DOCS / f"{name}.md", PAGES[name]()
+        if path.exists() and path.read_text("utf-8") == text:
+            continue
+        stale += 1
+        if asked.check:
+            print(f"docs/{name}.md is not current: run make docs", file=sys.stderr)
+        else:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, "utf-8")
+    return 1 if asked.check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
