@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import BinaryIO, ClassVar
 
 from PIL.Image import Image
 from pydantic import BaseModel, ConfigDict
+
+from imgsvc.raster.geometry import Size
+
+#: How much of a file tells its format.
+HEAD = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,8 @@ class Format(BaseModel):
     extension: ClassVar[str]
     #: Pillow's names for what decodes as this format (`Image.format`).
     pillow: ClassVar[tuple[str, ...]]
+    #: What its files begin with, as a regular expression for their first `HEAD` bytes.
+    signature: ClassVar[bytes]
     #: Can its files carry alpha, and more than one frame?
     alpha: ClassVar[bool]
     animated: ClassVar[bool]
@@ -50,6 +58,16 @@ class Format(BaseModel):
     max_side: ClassVar[int] = 65535
     #: Peak bytes of memory per pixel of a full decode, measured (docs/performance.md).
     decode_bytes_per_pixel: ClassVar[float]
+
+    @classmethod
+    def recognises(cls, head: bytes) -> bool:
+        """Does a file that begins with `head` claim to be of this format?"""
+        return re.match(cls.signature, head, re.DOTALL) is not None
+
+    @classmethod
+    def canvas(cls, head: bytes) -> Size | None:  # noqa: ARG003  # most formats are opened to learn it
+        """The size that `head` declares, where merely opening such a file allocates its canvas."""
+        return None
 
     def encode(self, picture: Picture, file: BinaryIO) -> None:
         """Write the picture to `file`.

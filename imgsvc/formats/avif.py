@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import BinaryIO, ClassVar
 
+import PIL.AvifImagePlugin  # noqa: F401  # so that Pillow need not import every plugin it has
 from pydantic import Field
 from typing_extensions import override
 
@@ -20,6 +21,7 @@ class Avif(Format):
     media_type: ClassVar[str] = "image/avif"
     extension: ClassVar[str] = "avif"
     pillow: ClassVar[tuple[str, ...]] = ("AVIF",)
+    signature: ClassVar[bytes] = rb"....ftyp(avi[fs]|(mif1|msf1).{4,}avi[fs])"
     alpha: ClassVar[bool] = True
     animated: ClassVar[bool] = True
     #: libavif reads no longer one (AVIF_DEFAULT_IMAGE_DIMENSION_LIMIT).

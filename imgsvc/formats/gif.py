@@ -33,6 +33,7 @@ class Gif(Format):
     media_type: ClassVar[str] = "image/gif"
     extension: ClassVar[str] = "gif"
     pillow: ClassVar[tuple[str, ...]] = ("GIF",)
+    signature: ClassVar[bytes] = rb"GIF8[79]a"
     alpha: ClassVar[bool] = True
     animated: ClassVar[bool] = True
     decode_bytes_per_pixel: ClassVar[float] = 9

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, BinaryIO, ClassVar, Literal
 
+import PIL.JpegImagePlugin  # noqa: F401  # so that Pillow need not import every plugin it has
 from pydantic import BeforeValidator, Field
 from typing_extensions import override
 
@@ -24,6 +25,7 @@ class Jpeg(Format):
     media_type: ClassVar[str] = "image/jpeg"
     extension: ClassVar[str] = "jpg"
     pillow: ClassVar[tuple[str, ...]] = ("JPEG", "MPO")
+    signature: ClassVar[bytes] = rb"\xff\xd8\xff"
     alpha: ClassVar[bool] = False
     animated: ClassVar[bool] = False
     decode_bytes_per_pixel: ClassVar[float] = 7  # a progressive one keeps all its coefficients

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import BinaryIO, ClassVar
 
+import PIL.PngImagePlugin  # noqa: F401  # so that Pillow need not import every plugin it has
 from PIL import Image
 from pydantic import Field
 from typing_extensions import override
@@ -19,6 +20,7 @@ class Png(Format):
     media_type: ClassVar[str] = "image/png"
     extension: ClassVar[str] = "png"
     pillow: ClassVar[tuple[str, ...]] = ("PNG",)
+    signature: ClassVar[bytes] = rb"\x89PNG\r\n\x1a\n"
     alpha: ClassVar[bool] = True
     animated: ClassVar[bool] = False
     decode_bytes_per_pixel: ClassVar[float] = 4

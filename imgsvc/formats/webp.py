@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import BinaryIO, ClassVar
 
+import PIL.WebPImagePlugin  # noqa: F401  # so that Pillow need not import every plugin it has
 from pydantic import Field
 from typing_extensions import override
 
 from imgsvc.formats._base import Format, Picture
+from imgsvc.raster.geometry import Size
 
 
 class Webp(Format):
@@ -20,6 +22,7 @@ class Webp(Format):
     media_type: ClassVar[str] = "image/webp"
     extension: ClassVar[str] = "webp"
     pillow: ClassVar[tuple[str, ...]] = ("WEBP",)
+    signature: ClassVar[bytes] = rb"RIFF....WEBP"
     alpha: ClassVar[bool] = True
     animated: ClassVar[bool] = True
     max_side: ClassVar[int] = 16383
@@ -29,6 +32,22 @@ class Webp(Format):
     lossless: bool = Field(default=False, description="Keep every bit; `quality` is then effort.")
     effort: int = Field(default=2, ge=0, le=6, description="Of the encoder: 0 is fastest, 6 smallest.")
 
+    @classmethod
+    @override
+    def canvas(cls, head: bytes) -> Size | None:
+        # https://developers.google.com/speed/webp/docs/riff_container
+        if head[12:16] == b"VP8 " and head[23:26] == b"\x9d\x01\x2a":
+            return Size(
+                int.from_bytes(head[26:28], "little") & 0x3FFF,
+                int.from_bytes(head[28:30], "little") & 0x3FFF,
+            )
+        if head[12:16] == b"VP8L" and head[20:21] == b"\x2f":
+            bits = int.from_bytes(head[21:25], "little")
+            return Size((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1)
+        if head[12:16] == b"VP8X" and len(head) >= 30:
+            return Size(int.from_bytes(head[24:27], "little") + 1, int.from_bytes(head[27:30], "little") + 1)
+        return None
+
     @override
     def encode(self, picture: Picture, file: BinaryIO) -> None:
         first, *others = picture.frames
@@ -37,7 +56,7 @@ class Webp(Format):
                 "save_all": True,
                 "append_images": others,
                 "duration": list(picture.durations),
-                "loop": picture.loop or 0,
+                "loop": 1 if picture.loop is None else picture.loop,
                 # Key frames only where they help: the encoder's own choice.
                 "minimize_size": False,
             }
