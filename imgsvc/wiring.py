@@ -1,0 +1,170 @@
+"""Opens everything: the only module that knows which parts there are."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+
+from uuid_utils import uuid7
+
+from imgsvc import dispatch, jobstore, storage
+from imgsvc.config import Settings
+from imgsvc.dispatch import Resources
+from imgsvc.errors import ImgsvcError
+from imgsvc.imaging.limits import Limits
+from imgsvc.scheduler import Observer, Policy, Scheduler
+from imgsvc.service import Service
+
+
+class StartRefused(Exception):
+    """The service can't start as it is set up; `str(error)` says why, for the operator's eyes."""
+
+
+class DirectoryInUse(StartRefused):
+    """Another server works on the same data directory."""
+
+    def __init__(self, folder: Path, pid: int | None) -> None:
+        self.pid = pid
+        who = "another server" if pid is None else f"the server with pid {pid}"
+        super().__init__(f"{folder} is in use by {who}; stop it, or set IMGSVC_DATA_DIR to another folder")
+
+
+@asynccontextmanager
+async def open_service(
+    settings: Settings, *, observers: Iterable[Observer] = (), isolated: bool = True
+) -> AsyncIterator[Service]:
+    """A service with all its parts, serving until the context is left, which drains it.
+
+    Raises StartRefused; with `isolated` also for a dispatcher whose tasks could harm each other or the
+    service. Leaving waits for running work up to `shutdown_grace`.
+    """
+    boot = uuid7().hex
+    async with AsyncExitStack() as stack:
+        stack.enter_context(_data_directory(settings.data_dir))
+        with _refusals():
+            blobs = storage.connect(settings.storage)
+            store = jobstore.connect(settings.jobs)
+            staging = stack.enter_context(_staging(_staging_folder(blobs, settings), boot))
+            dispatcher = dispatch.connect(settings.dispatch, _resources(settings, staging))
+            if isolated and not dispatcher.isolates:
+                raise StartRefused(f"{settings.dispatch} does not isolate tasks from each other")
+            await store.open()
+            stack.push_async_callback(store.close)
+            stack.push_async_callback(dispatcher.stop)
+            await dispatcher.start()
+            limits, policy = _limits(settings), _policy(settings)
+            scheduler = Scheduler(
+                store, dispatcher, blobs, limits=limits, policy=policy, observers=observers, boot=boot
+            )
+            await scheduler.start()
+        stack.push_async_callback(scheduler.stop, settings.shutdown_grace)
+        yield Service(
+            store,
+            blobs,
+            dispatcher,
+            scheduler,
+            limits=limits,
+            policy=policy,
+            boot=boot,
+            staging=staging,
+            remarks=["operations made for tests exist"] if settings.test_operations else [],
+        )
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """What a part says of its options or of its medium, as a reason not to start."""
+    try:
+        yield
+    except (LookupError, ValueError, ImgsvcError) as error:
+        raise StartRefused(str(error.args[0] if error.args else error)) from error
+    except OSError as error:
+        raise StartRefused(f"{error.strerror}: {error.filename}") from error
+
+
+@contextmanager
+def _data_directory(folder: Path) -> Iterator[None]:
+    """The data directory, ours alone until the context is left or this process dies."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise StartRefused(f"can't use the data directory {folder}: {error.strerror}") from error
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DirectoryInUse(folder, _pid_in(lock)) from None
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _pid_in(lock: int) -> int | None:
+    try:
+        return int(os.pread(lock, 32, 0))
+    except ValueError:  # it has just been taken
+        return None
+
+
+def _staging_folder(blobs: storage.Storage, settings: Settings) -> Path:
+    """Beside the blobs where those are local files: an upload then becomes a blob by a rename."""
+    return blobs.path("staging") or settings.data_dir / "staging"
+
+
+@contextmanager
+def _staging(folder: Path, boot: str) -> Iterator[Path]:
+    """This boot's own staging folder; what earlier boots left is removed, for they are dead."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for left in folder.iterdir():
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+    ours = folder / boot
+    ours.mkdir()
+    try:
+        yield ours
+    finally:
+        shutil.rmtree(ours, ignore_errors=True)
+
+
+def _resources(settings: Settings, scratch: Path) -> Resources:
+    return Resources(
+        lanes=settings.workers,
+        memory=settings.worker_memory,
+        tasks_per_process=settings.lane_tasks,
+        scratch=scratch,
+    )
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        max_side=settings.max_side,
+        max_pixels=settings.max_pixels,
+        max_frames=settings.max_frames,
+        max_output_pixels=settings.max_output_pixels,
+        max_scans=settings.max_scans,
+        input_formats=settings.input_formats,
+        reduce_gap=settings.reduce_gap,
+    )
+
+
+def _policy(settings: Settings) -> Policy:
+    return Policy(
+        job_timeout_s=settings.job_timeout,
+        sync_wait_s=settings.sync_wait,
+        max_attempts=settings.max_attempts,
+        retention_s=settings.retention,
+        image_retention_s=settings.image_retention,
+        ageing_s=settings.priority_ageing,
+        max_body=settings.max_body,
+        queue_limit=settings.queue_limit,
+        queue_bytes=settings.queue_bytes,
+        disk_reserve=settings.disk_reserve,
+        sweep_interval_s=settings.sweep_interval,
+    )
