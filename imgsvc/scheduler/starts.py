@@ -170,7 +170,7 @@ class Starts:
             settled = None if running.canceled else await self._settle(job, run)
             if settled is None or settled.state is not State.SUCCEEDED:
                 # Nobody will ever ask for these: they were written by a start that does not count.
-                await self.sweeper.remove(keys)
+                await self.sweeper.remove_traces(keys)
         self._forget(running)
         if settled is None:
             return

@@ -88,7 +88,7 @@ class Sweeper:
             keys = await asyncio.to_thread(self._storage.keys, room)
             while some := await asyncio.to_thread(_take, keys):
                 # First who is writing, then what is recorded: see Pending.
-                idle = [key for key in some if key not in self._pending]
+                idle = [key for key in some if _blob(key) not in self._pending]
                 known = await self._store.known_keys(idle)
                 await self.remove(key for key in idle if key not in known)
         staged = await asyncio.to_thread(_staged, self._storage)
@@ -108,6 +108,17 @@ class Sweeper:
         """Remove blobs; one that can't be removed now is left to a later sweep."""
         if some := tuple(keys):
             await asyncio.to_thread(self._remove, some)
+
+    async def remove_traces(self, keys: Iterable[str]) -> None:
+        """Remove blobs that a killed worker may have written, whole or half."""
+        await asyncio.to_thread(self._remove_traces, frozenset(keys))
+
+    def _remove_traces(self, keys: frozenset[str]) -> None:
+        for folder in {key.rpartition("/")[0] for key in keys}:
+            try:
+                self._remove([key for key in self._storage.keys(folder) if _blob(key) in keys])
+            except Unavailable as error:
+                _log.warning("what a killed worker left could not be looked for: %s", error)
 
     def _remove(self, keys: Sequence[str]) -> None:
         for key in keys:
@@ -130,6 +141,11 @@ class Sweeper:
                 await asyncio.wait_for(self._sooner.wait(), left)
             except TimeoutError:
                 return
+
+
+def _blob(key: str) -> str:
+    """The blob that a file belongs to: a half-written one has its blob's key, a dot and something."""
+    return key.partition(".")[0]
 
 
 def _take(keys: Iterator[str]) -> list[str]:

@@ -74,10 +74,6 @@ class Blobs:
         """Open a blob and remove it, and `others` with it: the bytes last as long as the Blob."""
         return await self._opened(key, size, (key, *others))
 
-    async def remove(self, *keys: str) -> None:
-        """Remove blobs; those that are not there are no error."""
-        await _remove(self._storage, keys)
-
     async def _opened(self, key: str, size: int, unneeded: tuple[str, ...]) -> Blob:
         opening = asyncio.ensure_future(_open(self._storage, key, size, unneeded))
         try:
@@ -104,12 +100,6 @@ def _open(storage: Storage, key: str, size: int, unneeded: tuple[str, ...]) -> B
     finally:
         for each in unneeded:
             storage.delete(each)
-
-
-@wrap
-def _remove(storage: Storage, keys: tuple[str, ...]) -> None:
-    for key in keys:
-        storage.delete(key)
 
 
 @wrap

@@ -6,7 +6,6 @@ import asyncio
 from dataclasses import dataclass
 from typing import NoReturn
 
-
 from imgsvc.errors import ERRORS, InternalError, Problem
 from imgsvc.imaging.limits import Limits
 from imgsvc.pipeline import Pipeline
@@ -58,7 +57,7 @@ class Calls:
             result = report.results[0]
             blob = await self.blobs.take(result.key, result.bytes, source)
         except BaseException:
-            await asyncio.shield(self.blobs.remove(source, target.key))
+            await self.scheduler.crew.finish(self.scheduler.sweeper.remove_traces([source, target.key]))
             raise
         return Processed(
             report=report,
