@@ -1,0 +1,203 @@
+"""Bytes in files below one folder of a POSIX file system: written aside, synced, linked into place."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from secrets import token_hex
+from typing import BinaryIO
+from urllib.parse import unquote, urlsplit
+
+from typing_extensions import Buffer
+
+from imgsvc.errors import InsufficientStorage, StorageUnavailable
+from imgsvc.storage._keys import check_key, is_key
+
+#: No room: the disk, a quota, or a limit on the size of files (RLIMIT_FSIZE).
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+#: Not a blob: nothing there, a folder, or a file where a folder would have to be.
+_ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR}
+#: What `link` says on a file system without hard links.
+_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EACCES}
+_CHUNK = 1024 * 1024
+
+
+def connect(url: str) -> FileStorage:
+    """Open the storage of `file:///abs/folder`; the folder is made by the first blob.
+
+    Raises ValueError for a relative path or for options.
+    """
+    parts = urlsplit(url)
+    root = Path(unquote(parts.path))
+    if parts.netloc or parts.query or parts.fragment or not root.is_absolute():
+        raise ValueError("a storage of files is named by an absolute path: file:///data")
+    return FileStorage(url, root)
+
+
+class FileStorage:
+    """See `storage.Storage`. A blob's key is its path below the root."""
+
+    def __init__(self, url: str, root: Path) -> None:
+        self.url = url
+        self._root = root
+
+    def __repr__(self) -> str:
+        return f"<FileStorage {self._root}>"
+
+    def adopt(self, staged: Path, key: str, *, durable: bool = True) -> None:
+        """See `Storage.adopt`: a link and an unlink within a file system, a copy from another."""
+        target = self._path(key)
+        with _translated():
+            if durable:
+                _sync(staged)
+            try:
+                self._link(staged, target, durable=durable)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                with staged.open("rb") as source, self._aside(target, durable=durable) as copy:
+                    shutil.copyfileobj(source, copy, _CHUNK)
+            staged.unlink(missing_ok=True)
+
+    def put(self, key: str, data: Buffer, *, durable: bool = True) -> None:
+        """See `Storage.put`."""
+        target = self._path(key)
+        with _translated(), self._aside(target, durable=durable) as file:
+            file.write(data)
+
+    def read(self, key: str) -> bytes:
+        """See `Storage.read`."""
+        with self.open(key) as file, _translated():
+            return file.read()
+
+    def open(self, key: str) -> BinaryIO:
+        """See `Storage.open`."""
+        path = self._path(key)
+        with _translated(reading=True):
+            return path.open("rb")
+
+    def path(self, key: str) -> Path | None:
+        """See `Storage.path`."""
+        return self._path(key)
+
+    def delete(self, key: str) -> None:
+        """See `Storage.delete`. Folders stay: there are at most 65,536 for each kind of blob."""
+        path = self._path(key)
+        with suppress(FileNotFoundError), _translated(reading=True):
+            path.unlink()
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """See `Storage.keys`. What could be no key of ours is passed over."""
+        check_key(prefix)
+        return self._walk(prefix)
+
+    def free_bytes(self) -> int | None:
+        """See `Storage.free_bytes`: what the file system leaves to unprivileged users."""
+        folder = self._root
+        while not folder.exists() and folder != folder.parent:
+            folder = folder.parent
+        with _translated():
+            system = os.statvfs(folder)
+        return system.f_bavail * system.f_frsize
+
+    def _path(self, key: str) -> Path:
+        return self._root / check_key(key)
+
+    @contextmanager
+    def _aside(self, target: Path, *, durable: bool) -> Iterator[BinaryIO]:
+        """A file that becomes `target` when it is whole; a kill leaves it as a key that no record names."""
+        if target.exists():
+            raise FileExistsError(f"{target.name} is there already")
+        aside = target.with_name(f"{target.name}.part-{token_hex(4)}")
+        self._make_folder(target.parent, durable=durable)
+        try:
+            with aside.open("xb") as file:
+                yield file
+                file.flush()
+                if durable:
+                    os.fsync(file.fileno())
+            self._link(aside, target, durable=durable)
+        finally:
+            aside.unlink(missing_ok=True)
+
+    def _link(self, source: Path, target: Path, *, durable: bool) -> None:
+        """Give a whole file its name, never over another one: durable, or not there after a fault."""
+        try:
+            _link(source, target)
+        except FileNotFoundError:
+            self._make_folder(target.parent, durable=durable)
+            _link(source, target)
+        if durable:
+            try:
+                _sync(target.parent)
+            except OSError:
+                target.unlink()
+                raise
+
+    def _make_folder(self, folder: Path, *, durable: bool) -> None:
+        """Make a folder and those above it; the parents of new ones are synced, or a power cut takes both."""
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            return
+        except FileNotFoundError:
+            self._make_folder(folder.parent, durable=durable)
+            folder.mkdir(exist_ok=True)
+        if durable:
+            _sync(folder.parent)
+
+    def _walk(self, key: str) -> Iterator[str]:
+        for name, is_folder in self._entries(key):
+            below = f"{key}/{name}"
+            if is_folder:
+                yield from self._walk(below)
+            elif is_key(below):
+                yield below
+
+    def _entries(self, key: str) -> list[tuple[str, bool]]:
+        """What lies in a folder: names, and which of them are folders."""
+        folder = self._root / key
+        with suppress(FileNotFoundError), _translated(reading=True), os.scandir(folder) as found:
+            return [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in found]
+        return []
+
+
+def _link(source: Path, target: Path) -> None:
+    """A second name for a file, never one that is taken; on file systems without links, its new name."""
+    try:
+        target.hardlink_to(source)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        # A rename would overwrite. Keys carry their writer's id, so nobody else comes in between.
+        if target.exists():
+            raise FileExistsError(f"{target.name} is there already") from error
+        source.rename(target)
+
+
+def _sync(path: Path) -> None:
+    """What a file or a folder holds is on the disk when this returns."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _translated(*, reading: bool = False) -> Iterator[None]:
+    """The system's errors told in our own: the one place where they come in."""
+    try:
+        yield
+    except OSError as error:
+        if reading and error.errno in _ABSENT:
+            raise FileNotFoundError(error.errno, "there is no such blob") from error
+        if isinstance(error, FileExistsError | FileNotFoundError):
+            raise
+        if error.errno in _FULL:
+            raise InsufficientStorage("there is no room left in the storage") from error
+        raise StorageUnavailable("the storage can't be used at the moment", retry_after=5) from error
