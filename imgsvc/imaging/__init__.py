@@ -1,1 +1,12 @@
 """The only room that decodes: probe, limits, render: one decode, many results."""
+
+from __future__ import annotations
+
+from imgsvc.imaging.facts import Facts
+from imgsvc.imaging.limits import Limits, check_output
+from imgsvc.imaging.output import Rendered
+from imgsvc.imaging.render import render
+from imgsvc.imaging.source import probe
+from imgsvc.imaging.steps import Clock, Timed
+
+__all__ = ["Clock", "Facts", "Limits", "Rendered", "Timed", "check_output", "probe", "render"]

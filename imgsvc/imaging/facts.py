@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
+from imgsvc.raster.geometry import Size
+from imgsvc.raster.orientation import Orientation
+
 
 class Facts(BaseModel):
     """What is known of an image from its header, no pixel decoded."""
@@ -18,3 +21,15 @@ class Facts(BaseModel):
     #: Frames of an animation; 1 for a still picture (an MPO counts 1).
     frames: int
     has_alpha: bool
+    #: How the picture lies in its file.
+    orientation: Orientation = Orientation.UPRIGHT
+
+    @property
+    def size(self) -> Size:
+        """As displayed."""
+        return Size(self.width, self.height)
+
+    @property
+    def stored(self) -> Size:
+        """As it lies in its file."""
+        return self.orientation.size(self.size)

@@ -4,6 +4,17 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
+from imgsvc import formats
+from imgsvc.errors import (
+    ImageDimensionTooLarge,
+    ImageTooManyFrames,
+    ImageTooManyPixels,
+    OutputTooLarge,
+)
+from imgsvc.imaging.facts import Facts
+from imgsvc.pipeline import Pipeline
+from imgsvc.raster.geometry import Size
+
 
 class Limits(BaseModel):
     """Bounds on what is decoded and made; the defaults are those of the settings.
@@ -28,3 +39,54 @@ class Limits(BaseModel):
     #: How many times larger than needed a reduced JPEG decode must stay (1 = like sharp's fast
     #: shrink-on-load; 1.5 keeps PSNR within reach of a full decode).
     reduce_gap: float = 1.5
+
+
+def check_source(size: Size, frames: int, limits: Limits) -> None:
+    """Refuse a source by its side, then by its pixels in all frames, then by its frames."""
+    if max(size) > limits.max_side:
+        raise ImageDimensionTooLarge(
+            f"the image is {size} pixels, a side may have {limits.max_side}",
+            limit=limits.max_side,
+            actual=max(size),
+        )
+    pixels = size.pixels * frames
+    if pixels > limits.max_pixels:
+        raise ImageTooManyPixels(
+            f"the image has {pixels} pixels in all, {limits.max_pixels} are decoded",
+            limit=limits.max_pixels,
+            actual=pixels,
+        )
+    if frames > limits.max_frames:
+        raise ImageTooManyFrames(
+            f"the animation has more than the {limits.max_frames} frames that are decoded",
+            limit=limits.max_frames,
+        )
+
+
+def check_output(pipeline: Pipeline, facts: Facts, limits: Limits, *, output: str | None = None) -> None:
+    """Refuse a pipeline some operation of which would make too large a picture of this source.
+
+    Raises OutputTooLarge naming the operation, before any pixel is read.
+    """
+    result = type(pipeline.format) if pipeline.format else formats.registry()[facts.format]
+    frames = facts.frames if result.animated else 1
+    size = facts.size if pipeline.upright else facts.stored
+    for name, after in zip(pipeline.names(), pipeline.sizes(size), strict=True):
+        size = after
+        pixels = size.pixels * frames
+        if pixels > limits.max_output_pixels:
+            raise OutputTooLarge(
+                f"{name} would make {size} pixels"
+                + (f" in {frames} frames" if frames > 1 else "")
+                + f", {limits.max_output_pixels} are made",
+                limit=limits.max_output_pixels,
+                actual=pixels,
+                output=output,
+            )
+    if max(size) > result.max_side:
+        raise OutputTooLarge(
+            f"the result would be {size} pixels, a side of its format has at most {result.max_side}",
+            limit=result.max_side,
+            actual=max(size),
+            output=output,
+        )

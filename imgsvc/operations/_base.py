@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -29,6 +29,8 @@ class Context:
     size: Size
     #: How the pixels in hand lie; upright but for operations that turn them by themselves (`turns`).
     orientation: Orientation = Orientation.UPRIGHT
+    #: Brings pixels into sRGB where they are not yet: for a `native` operation that adds a colour.
+    settle: Callable[[Image], Image] = lambda image: image
     #: Decoded pictures that operations refer to, by image id.
     images: Mapping[str, Image] = field(default_factory=dict)
 

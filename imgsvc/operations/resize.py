@@ -56,8 +56,8 @@ class Resize(Operation):
 
     @property
     def native(self) -> bool:
-        """A canvas has its colour in sRGB."""
-        return self.fit is not Fit.PAD
+        """It only mixes neighbours, and pads what is settled."""
+        return True
 
     def reduction(self, size: Size) -> float:
         """How many times longer the sides of its input are than it needs them."""
@@ -79,6 +79,7 @@ class Resize(Operation):
         canvas = self.size_after(size)
         if self.fit is not Fit.PAD or (canvas == inner and self.background is None):
             return picture
+        picture = context.settle(picture)
         return alpha.on_canvas(picture, canvas, self.gravity.offset(canvas, inner), self.background)
 
     def _inner(self, size: Size) -> Size:

@@ -36,6 +36,29 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     return image.convert("RGB") if image.mode == "CMYK" else image
 
 
+def embeddable(profile: bytes | None) -> bool:
+    """Can a result carry the profile? It must be whole, and for gray or RGB: nothing else is made."""
+    if profile is None or profile[16:20] not in {_SPACES["L"], _SPACES["RGB"]}:
+        return False
+    try:
+        ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return False
+    return True
+
+
+def matches(image: Image.Image, profile: bytes) -> bool:
+    """Is the profile for pixels of this mode (L, LA, RGB, RGBA)?"""
+    return profile[16:20] == _SPACES[image.mode.removesuffix("A")]
+
+
+def matching(image: Image.Image, profile: bytes) -> Image.Image:
+    """The picture in a mode that the profile is for: gray becomes RGB for a profile of RGB."""
+    if matches(image, profile) or image.mode not in {"L", "LA"}:
+        return image
+    return image.convert("RGBA" if image.mode == "LA" else "RGB")
+
+
 def correction_for(profile: bytes, mode: str) -> Correction | None:
     """What brings pixels of `mode` with a profile into sRGB; None where there is nothing to do.
 

@@ -1,0 +1,164 @@
+"""One output in the making: frames through a pipeline's operations into a file."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from PIL.Image import Image
+
+from imgsvc import formats
+from imgsvc.errors import ImgsvcError
+from imgsvc.formats import Format, Picture
+from imgsvc.imaging.decode import Frame
+from imgsvc.imaging.faults import working
+from imgsvc.imaging.source import Source
+from imgsvc.imaging.steps import Clock
+from imgsvc.operations import Context, Operation
+from imgsvc.pipeline import Pipeline
+from imgsvc.raster import icc
+from imgsvc.raster.geometry import Size
+from imgsvc.raster.orientation import Orientation
+
+#: Bytes a pixel that operations and encoders need beside the picture, roughly: a premultiplied copy,
+#: an intermediate, an encoder's planes.
+_WORKING = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """One finished result."""
+
+    name: str
+    data: memoryview
+    format: Format
+    size: Size
+    frames: int
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Place:
+    """Where in its pipeline a picture is."""
+
+    image: Image
+    #: The size that it would have here on a full decode.
+    size: Size
+    #: How its pixels lie.
+    orientation: Orientation
+    #: The profile that its colours are still in.
+    profile: bytes | None
+    #: Is it in the colours that the result is to have?
+    settled: bool
+
+    def settle(self, image: Image) -> Image:
+        """A picture made of this one, in sRGB where that is wanted; what was settled stays as it is."""
+        if self.settled:
+            return image
+        self.settled = True
+        return icc.to_srgb(image, self.profile)
+
+    @property
+    def seen(self) -> Size:
+        """The size of the pixels in hand, upright."""
+        return self.orientation.size(Size(*self.image.size))
+
+
+class Output:
+    """A pipeline on its way over a source's frames."""
+
+    def __init__(self, name: str, pipeline: Pipeline, source: Source, images: Mapping[str, Image]) -> None:
+        self.name = name
+        self.pipeline = pipeline
+        self.format = pipeline.format or formats.registry()[source.facts.format]()
+        #: Is it an animation?
+        self.moves = source.facts.frames > 1 and self.format.animated
+        self._source = source
+        self._images = images
+        self._kept = source.profile if "icc" in pipeline.keeps and icc.embeddable(source.profile) else None
+        self._pictures: list[Image] = []
+        self._durations: list[int] = []
+
+    def __repr__(self) -> str:
+        return f"<Output {self.name!r}: {self.pipeline}, {len(self._pictures)} frames>"
+
+    def add(self, frame: Frame, clock: Clock, *, last: bool) -> None:
+        """Take a frame through the operations; `last`: nobody else needs it."""
+        with self._blamed():
+            self._pictures.append(self._work(frame.take() if last else frame.borrow(), clock))
+            self._durations.append(frame.duration)
+
+    def encode(self, clock: Clock) -> Rendered:
+        """The result of the frames so far."""
+        first = self._pictures[0]
+        size = Size(*first.size)
+        file = io.BytesIO()
+        with self._blamed(), clock.step("encode", self.name) as step, working(size.pixels * _WORKING):
+            step.sees(size, size)
+            self.format.encode(self._picture(), file)
+        return Rendered(
+            self.name, file.getbuffer(), self.format, size, len(self._pictures), tuple(self._warnings())
+        )
+
+    def _picture(self) -> Picture:
+        frames, profile = self._pictures, self._kept
+        if profile is not None:
+            frames = [icc.matching(frame, profile) for frame in frames]
+            profile = profile if icc.matches(frames[0], profile) else None
+        for frame in frames:
+            frame.info.clear()
+        return Picture(
+            frames=tuple(frames),
+            durations=tuple(self._durations) if self.moves else (),
+            loop=self._source.plays if self.moves else None,
+            icc=profile,
+            exif=self._source.copyright if "copyright" in self.pipeline.keeps else None,
+        )
+
+    def _work(self, image: Image, clock: Clock) -> Image:
+        """One frame through all operations."""
+        facts = self._source.facts
+        at = _Place(
+            image,
+            facts.size if self.pipeline.upright else facts.stored,
+            facts.orientation if self.pipeline.upright else Orientation.UPRIGHT,
+            self._source.profile,
+            settled=self._kept is not None or (self._source.profile is None and image.mode != "CMYK"),
+        )
+        del image
+        steps = zip(self.pipeline.operations, self.pipeline.names(), strict=True)
+        for index, (operation, name) in enumerate(steps):
+            with clock.step(name, self.name, index) as step, working(at.size.pixels * _WORKING):
+                before = at.seen
+                self._apply(operation, at)
+                step.sees(before, at.seen)
+        with working(at.size.pixels * _WORKING):
+            return at.orientation.upright(at.settle(at.image))
+
+    def _apply(self, operation: Operation, at: _Place) -> None:
+        """One operation; what it needs upright or in sRGB is made so as late, thus as small, as may be."""
+        if not operation.native:
+            at.image = at.settle(at.image)
+        if not operation.turns:
+            at.image, at.orientation = at.orientation.upright(at.image), Orientation.UPRIGHT
+        context = Context(size=at.size, orientation=at.orientation, settle=at.settle, images=self._images)
+        at.image, at.orientation = operation.apply(at.image, context), Orientation.UPRIGHT
+        if operation.reduction(at.size) > 1:
+            at.image = at.settle(at.image)
+        at.size = operation.size_after(at.size)
+
+    def _warnings(self) -> Iterator[str]:
+        total = self._source.facts.frames
+        if total > 1 and not self.moves:
+            yield f"{self.name}: shows the first of {total} frames; the format has no animation"
+
+    @contextmanager
+    def _blamed(self) -> Iterator[None]:
+        """Name this output in what is refused."""
+        try:
+            yield
+        except ImgsvcError as error:
+            error.problem = error.problem.model_copy(update={"output": self.name})
+            raise

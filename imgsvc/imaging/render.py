@@ -1,0 +1,72 @@
+"""One decode, many results: pixels through pipelines into files."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from typing import BinaryIO
+
+from PIL.Image import Image
+
+from imgsvc.imaging.decode import Frame, decode, reduction
+from imgsvc.imaging.limits import Limits, check_output
+from imgsvc.imaging.output import Output, Rendered
+from imgsvc.imaging.source import Source, open_source
+from imgsvc.imaging.steps import Clock, Progress
+from imgsvc.pipeline import Pipeline
+from imgsvc.raster.geometry import Size
+
+
+def render(
+    source: bytes | BinaryIO,
+    targets: Sequence[tuple[str, Pipeline]],
+    limits: Limits,
+    *,
+    images: Mapping[str, Image] | None = None,
+    progress: Progress | None = None,
+    clock: Clock | None = None,
+) -> tuple[Rendered, ...]:
+    """Decode a source once and run every (name, pipeline) on it, all or none.
+
+    `images` are the decoded pictures that operations refer to, by image id; `clock` collects the
+    timed steps, also of a run that fails. Raises EmptyFile, the ImageRefused errors (naming the
+    output where it is one's own fault), and what an operation raises by a bug.
+    """
+    clock = clock or Clock(progress)
+    file = io.BytesIO(source) if isinstance(source, bytes) else source
+    opened = open_source(file, limits)
+    for name, pipeline in targets:
+        check_output(pipeline, opened.facts, limits, output=name)
+    outputs = [Output(name, pipeline, opened, images or {}) for name, pipeline in targets]
+    results = dict(_run(opened, outputs, limits, clock))
+    return tuple(results[name] for name, _ in targets)
+
+
+def _run(
+    source: Source, outputs: Sequence[Output], limits: Limits, clock: Clock
+) -> Iterator[tuple[str, Rendered]]:
+    """Every frame through every output that wants it; a still result is finished before the next begins."""
+    moving = [output for output in outputs if output.moves]
+    frames = decode(
+        source,
+        limits,
+        factor=reduction(source.facts, [output.pipeline for output in outputs]),
+        all_frames=bool(moving),
+    )
+    wanted = outputs
+    for _ in range(source.facts.frames if moving else 1):
+        frame = _next(frames, source, clock)
+        for output in wanted:
+            output.add(frame, clock, last=output is wanted[-1])
+            if not output.moves:
+                yield output.name, output.encode(clock)
+        wanted = moving
+    for output in moving:
+        yield output.name, output.encode(clock)
+
+
+def _next(frames: Iterator[Frame], source: Source, clock: Clock) -> Frame:
+    with clock.step("decode") as step:
+        frame = next(frames)
+        step.sees(None, source.facts.orientation.size(Size(*frame.borrow().size)))
+    return frame

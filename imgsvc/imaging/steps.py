@@ -1,0 +1,61 @@
+"""Timed steps: what was done, for which output, in wall and CPU time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from imgsvc.raster.geometry import Size
+
+#: Told the name of each step as it begins: "decode", "thumb: resize", …
+Progress = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class Timed:
+    """One step; of an animation the sum over its frames."""
+
+    #: None for the decode that all outputs share.
+    output: str | None
+    op: str
+    #: Sizes in pixels before and after it, None where there was no picture.
+    before: Size | None = None
+    after: Size | None = None
+    wall_ms: float = 0.0
+    cpu_ms: float = 0.0
+
+    def sees(self, before: Size | None, after: Size) -> None:
+        """Note the sizes of the picture; those of the first frame stand for all."""
+        if self.after is None:
+            self.before, self.after = before, after
+
+
+class Clock:
+    """Times steps, in the order in which they first began."""
+
+    def __init__(self, progress: Progress | None = None) -> None:
+        self._progress = progress
+        self._steps: dict[tuple[str | None, int, str], Timed] = {}
+
+    def __repr__(self) -> str:
+        return f"<Clock {', '.join(step.op for step in self.steps)}>"
+
+    @property
+    def steps(self) -> tuple[Timed, ...]:
+        """Every step so far, one that is under way or failed too."""
+        return tuple(self._steps.values())
+
+    @contextmanager
+    def step(self, op: str, output: str | None = None, place: int = 0) -> Iterator[Timed]:
+        """Time a step; the same `op` in the same `place` again adds to it (the next frame)."""
+        if self._progress is not None:
+            self._progress(op if output is None else f"{output}: {op}")
+        timed = self._steps.setdefault((output, place, op), Timed(output, op))
+        wall, cpu = time.perf_counter(), time.process_time()
+        try:
+            yield timed
+        finally:
+            timed.wall_ms += (time.perf_counter() - wall) * 1000
+            timed.cpu_ms += (time.process_time() - cpu) * 1000
