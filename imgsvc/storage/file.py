@@ -173,10 +173,14 @@ def _link(source: Path, target: Path) -> None:
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
-        # A rename would overwrite. Keys carry their writer's id, so nobody else comes in between.
-        if target.exists():
-            raise FileExistsError(f"{target.name} is there already") from error
-        source.rename(target)
+        _rename(source, target)
+
+
+def _rename(source: Path, target: Path) -> None:
+    """The next best: keys carry their writer's id, so nobody else comes between the look and the leap."""
+    if target.exists():
+        raise FileExistsError(f"{target.name} is there already")
+    source.rename(target)
 
 
 def _sync(path: Path) -> None:
