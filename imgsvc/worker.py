@@ -2,15 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import hashlib
+import logging
+import os
+import re
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from enum import StrEnum
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
+from PIL.Image import Image
 from pydantic import BaseModel, ConfigDict
 
-from imgsvc.errors import Problem
-from imgsvc.imaging.limits import Limits
+from imgsvc.errors import (
+    ImageTooLargeForMemory,
+    ImgsvcError,
+    InternalError,
+    NotFound,
+    Problem,
+    StorageUnavailable,
+    Unavailable,
+)
+from imgsvc.imaging import Clock, Limits, Progress, Rendered, Timed, picture, render
 from imgsvc.jobs import Result, Step
+from imgsvc.pipeline import Grammar
+from imgsvc.raster import memory
+from imgsvc.storage import Storage, connect
+
+__all__ = ["Outcome", "Progress", "Report", "Target", "Task", "run"]
+
+_log = logging.getLogger(__name__)
+
+#: Keys below this name what a synchronous call reads at once: it need not survive a power cut.
+PASSING = "staging/"
 
 
 class _Value(BaseModel):
@@ -72,10 +99,132 @@ class Report(_Value):
     pid: int | None = None
 
 
-#: Told the name of each step as it begins ("decode", "thumb: resize", …).
-Progress = Callable[[str], None]
-
-
 def run(task: Mapping[str, Any], progress: Progress | None = None) -> dict[str, Any]:
     """Do a task given as a plain dict and answer a report as a plain dict; never raises."""
-    raise NotImplementedError
+    clock = Clock(progress)
+    wall, cpu = time.perf_counter(), time.process_time()
+    measured = _reset_peak()
+    results: tuple[Result, ...] = ()
+    warnings: tuple[str, ...] = ()
+    outcome, problem = Outcome.SUCCEEDED, None
+    try:
+        memory.keep_freed()
+        results, warnings = _do(Task.model_validate(task), clock)
+    except BaseException as error:  # noqa: BLE001  # an exception that crosses the process border may break the lane
+        outcome, problem = _judge(error)
+    report = Report(
+        outcome=outcome,
+        results=results,
+        problem=problem,
+        steps=tuple(_step(timed) for timed in clock.steps),
+        wall_ms=(time.perf_counter() - wall) * 1000,
+        cpu_ms=(time.process_time() - cpu) * 1000,
+        peak_memory_bytes=_peak() if measured else None,
+        memory_method="vmhwm" if measured else None,
+        warnings=warnings,
+        pid=os.getpid(),
+    )
+    return report.model_dump(mode="json")
+
+
+def _do(task: Task, clock: Clock) -> tuple[tuple[Result, ...], tuple[str, ...]]:
+    storage = _storage(task.storage)
+    grammar = Grammar(testing=True)  # the API has refused what may not be asked for
+    targets = [(target.name, grammar.parse(target.spec)) for target in task.targets]
+    images = {image: _picture(storage, key, task.limits) for image, key in task.images.items()}
+    with storage.open(task.source) as source:
+        rendered = render(source, targets, task.limits, images=images, clock=clock)
+    return (
+        _store(storage, task.targets, rendered, clock),
+        tuple(warning for result in rendered for warning in result.warnings),
+    )
+
+
+def _picture(storage: Storage, key: str, limits: Limits) -> Image:
+    with storage.open(key) as file:
+        return picture(file, limits)
+
+
+def _store(
+    storage: Storage, targets: Sequence[Target], rendered: Sequence[Rendered], clock: Clock
+) -> tuple[Result, ...]:
+    """Write the results, all or none."""
+    results: list[Result] = []
+    try:
+        for target, made in zip(targets, rendered, strict=True):
+            with clock.step("store", target.name):
+                storage.put(target.key, made.data, durable=not target.key.startswith(PASSING))
+                results.append(_result(target, made))
+    except BaseException:
+        for result in results:
+            with suppress(Exception):  # what stays is swept
+                storage.delete(result.key)
+        raise
+    return tuple(results)
+
+
+def _result(target: Target, made: Rendered) -> Result:
+    return Result(
+        name=target.name,
+        key=target.key,
+        content_type=made.format.media_type,
+        bytes=made.data.nbytes,
+        width=made.size.width,
+        height=made.size.height,
+        frames=made.frames,
+        sha256=hashlib.sha256(made.data).hexdigest(),
+    )
+
+
+def _step(timed: Timed) -> Step:
+    return Step(
+        output=timed.output,
+        op=timed.op,
+        wall_ms=timed.wall_ms,
+        cpu_ms=timed.cpu_ms,
+        before=timed.before,
+        after=timed.after,
+    )
+
+
+def _judge(error: BaseException) -> tuple[Outcome, Problem]:
+    """What an exception makes of a task."""
+    match error:
+        case Unavailable():
+            return Outcome.INTERRUPTED, error.problem
+        case ImgsvcError():
+            return Outcome.REFUSED, error.problem
+        case FileNotFoundError():
+            return Outcome.REFUSED, NotFound("an image that the task needs is gone").problem
+        case MemoryError():
+            refusal = ImageTooLargeForMemory("the image needs more memory than a worker may use")
+            return Outcome.REFUSED, refusal.problem
+        case OSError(errno=int()):
+            return Outcome.INTERRUPTED, StorageUnavailable("the storage failed during the work").problem
+    _log.error("a task failed by a bug", exc_info=error)
+    return Outcome.REFUSED, InternalError("something went wrong inside the service").problem
+
+
+@lru_cache(maxsize=4)
+def _storage(url: str) -> Storage:
+    """The storage, opened once per process."""
+    return connect(url)
+
+
+def _reset_peak() -> bool:
+    """Set the high-water mark to what this process uses now (proc(5), clear_refs); False: it can't be."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5", "ascii")
+    except OSError:
+        return False
+    return True
+
+
+def _peak() -> int | None:
+    """The high-water mark of resident memory since it was last set, in bytes."""
+    try:
+        status = Path("/proc/self/status").read_text("ascii", "replace")
+    except OSError:
+        return None
+    found = re.search(r"^VmHWM:\s*(\d+) kB$", status, re.MULTILINE)
+    return int(found[1]) * 1024 if found else None

@@ -5,8 +5,19 @@ from __future__ import annotations
 from imgsvc.imaging.facts import Facts
 from imgsvc.imaging.limits import Limits, check_output
 from imgsvc.imaging.output import Rendered
-from imgsvc.imaging.render import render
+from imgsvc.imaging.render import picture, render
 from imgsvc.imaging.source import probe
-from imgsvc.imaging.steps import Clock, Timed
+from imgsvc.imaging.steps import Clock, Progress, Timed
 
-__all__ = ["Clock", "Facts", "Limits", "Rendered", "Timed", "check_output", "probe", "render"]
+__all__ = [
+    "Clock",
+    "Facts",
+    "Limits",
+    "Progress",
+    "Rendered",
+    "Timed",
+    "check_output",
+    "picture",
+    "probe",
+    "render",
+]

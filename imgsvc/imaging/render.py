@@ -9,11 +9,13 @@ from typing import BinaryIO
 from PIL.Image import Image
 
 from imgsvc.imaging.decode import Frame, decode, reduction
+from imgsvc.imaging.faults import working
 from imgsvc.imaging.limits import Limits, check_output
 from imgsvc.imaging.output import Output, Rendered
 from imgsvc.imaging.source import Source, open_source
 from imgsvc.imaging.steps import Clock, Progress
 from imgsvc.pipeline import Pipeline
+from imgsvc.raster import icc
 from imgsvc.raster.geometry import Size
 
 
@@ -40,6 +42,17 @@ def render(
     outputs = [Output(name, pipeline, opened, images or {}) for name, pipeline in targets]
     results = dict(_run(opened, outputs, limits, clock))
     return tuple(results[name] for name, _ in targets)
+
+
+def picture(file: BinaryIO, limits: Limits) -> Image:
+    """A file's first frame upright, in sRGB, as L, LA, RGB or RGBA: what operations refer to.
+
+    Raises what `render` does.
+    """
+    source = open_source(file, limits)
+    image = next(decode(source, limits)).take()
+    with working(image.width * image.height * 4):
+        return source.facts.orientation.upright(icc.to_srgb(image, source.profile))
 
 
 def _run(
