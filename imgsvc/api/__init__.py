@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from imgsvc.api.app import Api, create_app
 from imgsvc.api.options import ApiOptions
 
-__all__ = ["ApiOptions"]
+__all__ = ["Api", "ApiOptions", "create_app"]

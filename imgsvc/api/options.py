@@ -13,7 +13,7 @@ class ApiOptions:
     max_body: int = 64 * 1024 * 1024
     #: Seconds that a body may make no progress.
     body_timeout: float = 30.0
-    #: Seconds that a job may run when its submitter doesn't say.
+    #: Seconds that a job may run; its submitter may ask for less.
     job_timeout: float = 30.0
     #: Origins whose pages may call the API; `*` for all of them.
     cors_origins: tuple[str, ...] = ()
@@ -21,12 +21,3 @@ class ApiOptions:
     public_url: str | None = None
     #: Do the operations made for outside tests exist?
     testing: bool = False
-
-    @property
-    def max_timeout(self) -> float:
-        """The longest time to run that a submitter may ask for, in seconds.
-
-        Ten times the usual one: enough for the slowest encoder on the largest picture, and no client
-        can keep a lane for an afternoon.
-        """
-        return 10 * self.job_timeout

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import orjson
 
@@ -13,6 +12,7 @@ from imgsvc.api.parameters import Reader, pointer
 from imgsvc.errors import Fault, InvalidOperation, InvalidParameter, MalformedRequest
 from imgsvc.jobs import Priority
 from imgsvc.pipeline import Grammar, Pipeline
+from imgsvc.service.requests import JobRequest
 
 #: What a submission may say, wherever it says it.
 FIELDS = ("ops", "outputs", "priority", "timeout", "retention", "reference", "batch", "max_attempts")
@@ -33,19 +33,6 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 _NAME_RULE = "1 to 64 letters, digits, '_', '-' and '.', not '-' or '.' first"
 
 
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """A validated wish: pipelines by the names of their outputs, and how to run them."""
-
-    outputs: Mapping[str, Pipeline]
-    priority: Priority = Priority.NORMAL
-    timeout_s: float | None = None
-    retention_s: float | None = None
-    reference: str | None = None
-    batch: str | None = None
-    max_attempts: int | None = None
-
-
 class Submissions:
     """Reads submissions."""
 
@@ -53,7 +40,7 @@ class Submissions:
         self._grammar = grammar
         self._options = options
 
-    def read(self, values: Mapping[str, object], *, complete: bool = True, json: bool = False) -> Submission:
+    def read(self, values: Mapping[str, object], *, complete: bool = True, json: bool = False) -> JobRequest:
         """A submission out of parameters; raises InvalidParameter, InvalidOperation, MalformedRequest.
 
         With `complete=False` more may follow (fields after the file): the pipelines may still be missing.
@@ -61,13 +48,13 @@ class Submissions:
         """
         reader = Reader(values, FIELDS)
         priority = reader.choice("priority", Priority)
-        timeout = reader.seconds("timeout", MIN_TIMEOUT, self._options.max_timeout)
+        timeout = reader.seconds("timeout", MIN_TIMEOUT, self._options.job_timeout)
         retention = reader.seconds("retention", MIN_RETENTION, MAX_RETENTION)
         reference = reader.text("reference", MAX_REFERENCE)
         batch = reader.text("batch", MAX_REFERENCE)
         attempts = reader.whole("max_attempts", 1, MAX_ATTEMPTS)
         reader.done()
-        return Submission(
+        return JobRequest(
             outputs=self._outputs(values, complete=complete, json=json),
             priority=priority or Priority.NORMAL,
             timeout_s=timeout,

@@ -1,0 +1,150 @@
+"""Examples that the API's description shows; tests hold them to the shapes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+JOB_ID = "job_01a2078f8902711898b1f94c2f219ecb"
+IMAGE_ID = "img_9f86d081884c7d659a2feaa0c55ad015"
+SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+OPS = "resize:300x200,fit=cover/webp"
+
+JOB: dict[str, Any] = {
+    "id": JOB_ID,
+    "status": "succeeded",
+    "priority": "normal",
+    "reference": None,
+    "batch": None,
+    "retry_of": None,
+    "attempts": 1,
+    "max_attempts": 3,
+    "timeout_ms": 30000,
+    "not_before": None,
+    "created_at": "2026-11-23T08:39:35.120Z",
+    "started_at": "2026-11-23T08:39:35.136Z",
+    "finished_at": "2026-11-23T08:39:35.181Z",
+    "expires_at": "2026-11-30T08:39:35.181Z",
+    "image": {
+        "id": IMAGE_ID,
+        "filename": "cat.jpg",
+        "content_type": "image/jpeg",
+        "bytes": 144304,
+        "width": 2000,
+        "height": 1500,
+        "sha256": SHA256,
+    },
+    "outputs": [{"name": "default", "spec": OPS}],
+    "results": [
+        {
+            "name": "default",
+            "content_type": "image/webp",
+            "bytes": 5120,
+            "width": 300,
+            "height": 200,
+            "etag": f'"{SHA256}"',
+            "url": f"/v1/jobs/{JOB_ID}/result",
+        }
+    ],
+    "queue": {"position": None, "estimated_wait_ms": None},
+    "progress": {"done": 3, "total": 3, "current": None},
+    "timings": {
+        "upload_ms": 3.1,
+        "queue_ms": 12.4,
+        "run_ms": 41.0,
+        "total_ms": 61.0,
+        "cpu_ms": 39.0,
+        "peak_memory_bytes": 73400320,
+        "memory_method": "vmhwm",
+        "steps": [
+            {"output": None, "op": "decode", "wall_ms": 18.2, "cpu_ms": 18.0, "in": None, "out": [500, 375]},
+            {
+                "output": "default",
+                "op": "resize",
+                "wall_ms": 0.9,
+                "cpu_ms": 0.8,
+                "in": [500, 375],
+                "out": [300, 200],
+            },
+            {
+                "output": "default",
+                "op": "encode",
+                "wall_ms": 11.0,
+                "cpu_ms": 10.9,
+                "in": [300, 200],
+                "out": [300, 200],
+            },
+        ],
+        "worker": {"lane": 1, "pid": 4242},
+    },
+    "history": [
+        {
+            "attempt": 1,
+            "started_at": "2026-11-23T08:39:35.136Z",
+            "ended_at": "2026-11-23T08:39:35.181Z",
+            "outcome": "succeeded",
+            "lane": 1,
+        }
+    ],
+    "warnings": [],
+    "error": None,
+    "links": {
+        "self": f"/v1/jobs/{JOB_ID}",
+        "result": f"/v1/jobs/{JOB_ID}/result",
+        "image": f"/v1/images/{IMAGE_ID}",
+    },
+}
+
+QUEUED: dict[str, Any] = JOB | {
+    "status": "queued",
+    "attempts": 0,
+    "started_at": None,
+    "finished_at": None,
+    "expires_at": None,
+    "results": [],
+    "queue": {"position": 1, "estimated_wait_ms": 100.0},
+    "progress": {"done": 0, "total": 3, "current": None},
+    "timings": {
+        "upload_ms": 3.1,
+        "queue_ms": None,
+        "run_ms": None,
+        "total_ms": None,
+        "cpu_ms": None,
+        "peak_memory_bytes": None,
+        "memory_method": None,
+        "steps": [],
+        "worker": None,
+    },
+    "history": [],
+}
+
+IMAGE: dict[str, Any] = {
+    "id": IMAGE_ID,
+    "format": "jpeg",
+    "content_type": "image/jpeg",
+    "width": 2000,
+    "height": 1500,
+    "frames": 1,
+    "bytes": 144304,
+    "sha256": SHA256,
+    "has_alpha": False,
+    "created_at": "2026-11-23T08:39:35.120Z",
+    "expires_at": None,
+    "links": {"self": f"/v1/images/{IMAGE_ID}", "content": f"/v1/images/{IMAGE_ID}/content"},
+}
+
+EXPLAINED: dict[str, Any] = {
+    "spec": OPS,
+    "operations": [{"op": "resize", "size": "300x200", "fit": "cover"}, {"op": "webp"}],
+    "steps": [
+        {"op": "resize", "in": [4032, 3024], "out": [300, 200]},
+        {"op": "webp", "in": [300, 200], "out": [300, 200]},
+    ],
+}
+
+#: Ways to say a pipeline, for bodies and parameters.
+PIPELINES: dict[str, Any] = {
+    "thumbnail": {"summary": "A thumbnail", "value": "thumbnail:256x256/webp"},
+    "cover": {"summary": "Cut to a ratio", "value": OPS},
+    "chain": {"summary": "Several operations", "value": "resize:800x/grayscale/jpeg:85,progressive"},
+    "json": {"summary": "As JSON", "value": '["resize:300x200,fit=cover","grayscale","webp:82"]'},
+}

@@ -1,0 +1,276 @@
+"""`/v1/jobs`: durable work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import urlencode
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from imgsvc import errors
+from imgsvc.api import documents, examples, parameters
+from imgsvc.api.door import answer, door, job_id, revalidated, service, shown
+from imgsvc.api.openapi import STORED, UPLOAD, document, operation, parameter, plain
+from imgsvc.api.parameters import Reader, pointer
+from imgsvc.api.routes.shared import (
+    CURSOR,
+    IF_NONE_MATCH,
+    JOB_ID,
+    KEY,
+    LIMIT,
+    PREFER,
+    WISHES,
+    image_body,
+    wish_parameters,
+)
+from imgsvc.api.submissions import FIELDS, MAX_REFERENCE
+from imgsvc.api.uploads import Kind, Reads, json_body, kind, received
+from imgsvc.api.waiting import applied, preferred, while_connected
+from imgsvc.errors import Fault, InvalidParameter, MalformedRequest, NotFound
+from imgsvc.jobs import Job, State
+from imgsvc.service import JobRequest
+
+router = APIRouter(tags=["Jobs"])
+
+#: How many items a list has when nobody says, and at most.
+_USUAL, _MOST = 50, 200
+_LONGEST_CURSOR = 512
+_GONE: tuple[type[errors.ImgsvcError], ...] = (errors.NotFound, errors.ResultExpired, *STORED)
+_TAKEN = {
+    "Location": "Where the job is.",
+    "Retry_After": "Seconds after which asking is worth while.",
+    "Preference_Applied": "The wait that was granted.",
+}
+
+
+def _body() -> dict[str, object]:
+    body = image_body(WISHES)
+    fields = {name: schema | {"description": text} for name, text, schema in WISHES}
+    # In JSON a pipeline may be JSON.
+    fields["ops"] = {"description": WISHES[0][1], "oneOf": [{"type": "string"}, {"type": "array"}]}
+    fields["outputs"] = {"description": WISHES[1][1], "type": "object"}
+    source = {"type": "object", "required": ["image"], "properties": {"image": {"type": "string"}}}
+    body["content"]["application/json"] = {
+        "schema": {"type": "object", "required": ["source"], "properties": {"source": source, **fields}},
+        "example": {"source": {"image": examples.IMAGE_ID}, "ops": ["resize:300x200,fit=cover", "webp"]},
+    }
+    return body
+
+
+@router.post(
+    "/v1/jobs",
+    **operation(
+        "createJob",
+        "Submit a job",
+        {
+            202: document("Job", "The job is accepted.", examples.QUEUED, **_TAKEN),
+            200: document("Job", "The job has ended within the wait.", examples.JOB, **_TAKEN),
+        },
+        parameters=[*wish_parameters(), PREFER, KEY],
+        body=_body(),
+        errors=(
+            *UPLOAD,
+            errors.NotFound,
+            errors.InvalidOperation,
+            errors.OutputTooLarge,
+            errors.QueueFull,
+            *STORED,
+        ),
+    ),
+)
+async def create_job(request: Request) -> Response:
+    """Stores the image and promises to run the pipelines on it: 202 means that the promise is on disk.
+
+    The image comes as a raw body with the rest in the query, as a form, or as JSON that names a stored one.
+    """
+    serving, wait = service(request), preferred(request)
+    await serving.admit()
+    if kind(request) is Kind.JSON:
+        return await _accepted(request, await _submit_stored(request), wait)
+    reads = Reads(FIELDS, lambda values, complete: _wish(request, values, complete=complete))
+    async with received(request, serving.intake, reads) as upload:
+        job = await serving.submit(upload.staged, upload.wish, filename=upload.filename)
+    return await _accepted(request, job, wait)
+
+
+async def _submit_stored(request: Request) -> Job:
+    if parameters.query(request.scope["query_string"]):
+        raise MalformedRequest("with a JSON body all parameters belong in the body")
+    values = await json_body(request)
+    source = values.pop("source", None)
+    if not isinstance(source, dict) or list(source) != ["image"] or not isinstance(source["image"], str):
+        rule = '{"image": "img_…"}'
+        fault = Fault(detail=f"source must be {rule}", pointer=pointer("source"), allowed=rule)
+        raise InvalidParameter(fault.detail, errors=(fault,))
+    return await service(request).submit_stored(source["image"], _wish(request, values, json=True))
+
+
+def _wish(
+    request: Request, values: Mapping[str, object], *, complete: bool = True, json: bool = False
+) -> JobRequest:
+    wish = door(request).submissions.read(values, complete=complete, json=json)
+    if wish.batch is not None:
+        raise NotFound("there is no such batch")
+    return wish
+
+
+async def _accepted(request: Request, job: Job, wait: float | None) -> Response:
+    """202 with the job, or 200 when it ended within the wait."""
+    if wait is not None:
+        job = await while_connected(request, service(request).wait(job.id, wait))
+    shows, again = await shown(service(request), job)
+    status = 200 if wait is not None and job.state.ended else 202
+    return answer(shows, status, {"Location": documents.path(job.id)} | again | applied(wait))
+
+
+@router.get(
+    "/v1/jobs",
+    **operation(
+        "listJobs",
+        "List jobs",
+        {
+            200: document(
+                "JobList",
+                "Jobs, newest first.",
+                {"items": [examples.JOB], "next_cursor": None},
+                Link="The next page, as `rel=next`.",
+            )
+        },
+        parameters=[
+            parameter("query", "status", "Only these states, separated by commas.", example="queued,running"),
+            parameter("query", "batch", "Only the jobs of this batch."),
+            parameter("query", "reference", "Only jobs with this reference."),
+            LIMIT,
+            CURSOR,
+        ],
+        errors=(errors.InvalidParameter, *STORED),
+    ),
+)
+async def list_jobs(request: Request) -> Response:
+    """Jobs, newest first; the cursor of the last page is null."""
+    reader = Reader(
+        parameters.query(request.scope["query_string"]), ("status", "batch", "reference", "limit", "cursor")
+    )
+    states = reader.choices("status", State)
+    batch, reference = reader.text("batch", MAX_REFERENCE), reader.text("reference", MAX_REFERENCE)
+    limit, cursor = reader.whole("limit", 1, _MOST), reader.text("cursor", _LONGEST_CURSOR)
+    reader.done()
+    page = await service(request).jobs(
+        limit=limit or _USUAL, cursor=cursor, states=states, batch=batch, reference=reference
+    )
+    items = [(await shown(service(request), job))[0] for job in page.items]
+    return answer(
+        {"items": items, "next_cursor": page.next_cursor}, headers=next_page(request, page.next_cursor)
+    )
+
+
+def next_page(request: Request, cursor: str | None) -> dict[str, str]:
+    """The Link to the next page, where there is one."""
+    if cursor is None:
+        return {}
+    query = parameters.query(request.scope["query_string"]) | {"cursor": cursor}
+    return {"Link": f'<{request.scope["path"]}?{urlencode(query)}>; rel="next"'}
+
+
+@router.get(
+    "/v1/jobs/{id}",
+    **operation(
+        "getJob",
+        "Look at a job",
+        {
+            200: document(
+                "Job", "The job as it is now.", examples.JOB, ETag="Changes with the document.", **_TAKEN
+            ),
+            304: plain("Nothing has changed."),
+        },
+        parameters=[JOB_ID, PREFER, IF_NONE_MATCH],
+        errors=(errors.InvalidParameter, *_GONE),
+    ),
+)
+async def get_job(request: Request) -> Response:
+    """The job document; with `Prefer: wait=N` as soon as the job has ended or N seconds are over."""
+    serving, wanted, wait = service(request), job_id(request), preferred(request)
+    finding = serving.job(wanted) if wait is None else serving.wait(wanted, wait)
+    job = await finding if wait is None else await while_connected(request, finding)
+    shows, again = await shown(serving, job)
+    return revalidated(request, shows, again | applied(wait))
+
+
+@router.post(
+    "/v1/jobs/{id}/cancel",
+    **operation(
+        "cancelJob",
+        "Cancel a job",
+        {200: document("Job", "The job afterwards.", examples.JOB | {"status": "canceled", "results": []})},
+        parameters=[JOB_ID, KEY],
+        errors=_GONE,
+    ),
+)
+async def cancel_job(request: Request) -> Response:
+    """A running job is killed and its CPU freed; a job that has ended stays as it is."""
+    shows, _ = await shown(service(request), await service(request).cancel(job_id(request)))
+    return answer(shows)
+
+
+@router.post(
+    "/v1/jobs:cancel",
+    **operation(
+        "cancelJobs",
+        "Cancel all queued jobs",
+        {200: document("Canceled", "How many were canceled.", {"canceled": 12})},
+        parameters=[
+            parameter("query", "status", "Which jobs.", {"type": "string", "enum": ["queued"]}),
+            parameter("query", "batch", "Only the jobs of this batch."),
+            KEY,
+        ],
+        errors=(errors.InvalidParameter, *STORED),
+    ),
+)
+async def cancel_jobs(request: Request) -> Response:
+    """Cancels every job that has not started."""
+    reader = Reader(parameters.query(request.scope["query_string"]), ("status", "batch"))
+    status, batch = reader.choice("status", State), reader.text("batch", MAX_REFERENCE)
+    if status not in {None, State.QUEUED}:
+        reader.refuse("status", f"only queued jobs can be canceled in bulk, not {status}", ("queued",))
+    reader.done()
+    return answer({"canceled": await service(request).cancel_queued(batch)})
+
+
+@router.post(
+    "/v1/jobs/{id}/retry",
+    **operation(
+        "retryJob",
+        "Run a job again",
+        {202: document("Job", "The new job.", examples.QUEUED | {"retry_of": examples.JOB_ID}, **_TAKEN)},
+        parameters=[JOB_ID, KEY],
+        errors=(
+            *_GONE,
+            errors.JobNotFinished,
+            errors.OutputTooLarge,
+            errors.QueueFull,
+            errors.Draining,
+            errors.InsufficientStorage,
+        ),
+    ),
+)
+async def retry_job(request: Request) -> Response:
+    """A new job that does what an ended one was to do."""
+    return await _accepted(request, await service(request).retry(job_id(request)), None)
+
+
+@router.delete(
+    "/v1/jobs/{id}",
+    **operation(
+        "deleteJob",
+        "Remove a job",
+        {204: plain("It is gone, or was gone already.")},
+        parameters=[JOB_ID],
+        errors=(errors.NotFound, *STORED),
+    ),
+)
+async def delete_job(request: Request) -> Response:
+    """Cancels the job if needed and removes its results."""
+    await service(request).delete(job_id(request))
+    return Response(None, 204)

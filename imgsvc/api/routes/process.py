@@ -1,0 +1,91 @@
+"""`POST /v1/process`: image in, image out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from imgsvc import errors, formats
+from imgsvc.api import documents, names
+from imgsvc.api.conditional import Span
+from imgsvc.api.delivery import File, Sent
+from imgsvc.api.door import door, service
+from imgsvc.api.openapi import UPLOAD, operation, pictures
+from imgsvc.api.parameters import Reader
+from imgsvc.api.routes.shared import KEY, WISHES, image_body, media_types, ops_parameter
+from imgsvc.api.uploads import Reads, received
+from imgsvc.api.waiting import while_connected
+from imgsvc.pipeline import Pipeline
+from imgsvc.service import Processed
+
+router = APIRouter(tags=["Process"])
+
+_EXTENSIONS = {found.media_type: found.extension for found in formats.registry().values()}
+
+
+@router.post(
+    "/v1/process",
+    **operation(
+        "process",
+        "Process an image now",
+        {
+            200: pictures(
+                "The result.",
+                media_types(),
+                Server_Timing="What took how long.",
+                Content_Disposition="The source's name with the result's extension.",
+                ETag="The result's sha256.",
+            )
+        },
+        parameters=[ops_parameter(), KEY],
+        body=image_body(WISHES[:1]),
+        errors=(
+            *UPLOAD,
+            errors.InvalidOperation,
+            errors.ImageTooLargeForMemory,
+            errors.OutputTooLarge,
+            errors.ProcessingTimeout,
+            errors.WorkerCrashed,
+            errors.QueueTimeout,
+            errors.StorageUnavailable,
+        ),
+    ),
+)
+async def process(request: Request) -> Response:
+    """Runs a pipeline on the image in the body and answers with the result; nothing is kept.
+
+    Without `ops` the image is only encoded again. When no worker is free within `SYNC_WAIT` the answer
+    is 503 `queue-timeout`; a client that goes away takes its work with it.
+    """
+    serving, grammar = service(request), door(request).submissions
+
+    def read(values: Mapping[str, str], _complete: bool) -> Pipeline:
+        Reader(values, ("ops",)).done()
+        return grammar.ops(values.get("ops"))
+
+    await serving.admit(queued=False)
+    reads = Reads(("ops",), read)
+    async with received(request, serving.intake, reads, digest=False) as upload:
+        processed = await while_connected(request, serving.process(upload.staged, upload.wish))
+    return _answer(processed, upload.filename)
+
+
+def _answer(processed: Processed, filename: str | None) -> Response:
+    result = processed.result
+    extension = _EXTENSIONS.get(result.content_type, "bin")
+
+    file = File(
+        size=result.bytes,
+        sha256=result.sha256,
+        content_type=result.content_type,
+        disposition=names.disposition("inline", names.result_name(filename, "image", None, extension)),
+        expires_at=None,
+        server_timing=documents.server_timing(processed.queue_ms, processed.report.steps),
+    )
+    # It is here once: there is nothing to ask again for, and no part of it to ask for.
+    headers = file.headers() | {"Cache-Control": "no-store", "Content-Length": str(result.bytes)}
+    del headers["Accept-Ranges"]
+    return Sent(processed.blob, Span(0, result.bytes), 200, headers, media_type=result.content_type)

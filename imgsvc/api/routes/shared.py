@@ -1,0 +1,97 @@
+"""What the descriptions of several calls have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from imgsvc import formats
+from imgsvc.api import examples
+from imgsvc.api.openapi import BINARY, Json, parameter
+from imgsvc.api.submissions import MAX_ATTEMPTS, MAX_OUTPUTS, MAX_REFERENCE
+from imgsvc.jobs import Priority
+
+JOB_ID = parameter("path", "id", "The job's id.", example=examples.JOB_ID)
+IMAGE_ID = parameter("path", "id", "The image's id.", example=examples.IMAGE_ID)
+PREFER = parameter(
+    "header", "Prefer", "`wait=N` waits up to N seconds (at most 30) for the job's end.", example="wait=10"
+)
+KEY = parameter(
+    "header", "Idempotency-Key", "The caller's own key, quoted or bare, 1 to 255 printable characters."
+)
+IF_NONE_MATCH = parameter(
+    "header", "If-None-Match", "Entity tags that the caller has: 304 if one is current."
+)
+RANGE = parameter("header", "Range", "One range of bytes; anything else is ignored.", example="bytes=0-1023")
+WAIT = parameter(
+    "query",
+    "wait",
+    "Seconds to wait for the job's end.",
+    {"type": "number", "minimum": 0, "maximum": 30},
+)
+DOWNLOAD = parameter(
+    "query", "download", "`1` makes browsers save the file instead of showing it.", {"type": "boolean"}
+)
+LIMIT = parameter(
+    "query", "limit", "How many at most.", {"type": "integer", "minimum": 1, "maximum": 200, "default": 50}
+)
+CURSOR = parameter("query", "cursor", "The `next_cursor` of the page before.")
+_OPS = (
+    "The pipeline, as text or as JSON. `GET /v1/operations` lists the operations; "
+    "`GET /v1/operations:explain` says how a pipeline is understood."
+)
+
+#: What a submission may say: name, description, JSON Schema.
+WISHES: tuple[tuple[str, str, Json], ...] = (
+    ("ops", _OPS, {"type": "string"}),
+    (
+        "outputs",
+        f"Instead of `ops`: a JSON object of 1 to {MAX_OUTPUTS} named pipelines; all come from one decode.",
+        {"type": "string"},
+    ),
+    ("priority", "How soon.", {"type": "string", "enum": [str(member) for member in Priority]}),
+    ("timeout", "Seconds that the job may run; only less than the service's own limit.", {"type": "string"}),
+    (
+        "retention",
+        "Seconds (or `12h`, `7d`) that job and results are kept after the end.",
+        {"type": "string"},
+    ),
+    ("reference", "The caller's own id.", {"type": "string", "maxLength": MAX_REFERENCE}),
+    ("batch", "The batch that the job joins.", {"type": "string"}),
+    ("max_attempts", "Starts that it may cost.", {"type": "integer", "minimum": 1, "maximum": MAX_ATTEMPTS}),
+)
+
+
+def ops_parameter() -> Json:
+    """The pipeline in a query, with ways to say it."""
+    return parameter("query", "ops", _OPS) | {"examples": examples.PIPELINES}
+
+
+def wish_parameters() -> list[Json]:
+    """A submission in a query."""
+    return [ops_parameter(), *(parameter("query", name, text, schema) for name, text, schema in WISHES[1:])]
+
+
+def image_body(fields: Iterable[tuple[str, str, Json]] = (), *, raw: bool = True) -> Json:
+    """An image as a raw body, or as a form with fields."""
+    form = {
+        "type": "object",
+        "required": ["file"],
+        "properties": {
+            "file": BINARY | {"description": "The image; fields may come before or after it."},
+            **{name: schema | {"description": text} for name, text, schema in fields},
+        },
+    }
+    content: Json = {"multipart/form-data": {"schema": form}}
+    if raw:
+        content |= {
+            media_type: {"schema": BINARY} for media_type in (*media_types(), "application/octet-stream")
+        }
+    return {
+        "description": "The image. Its content decides what it is, never its name or type.",
+        "content": content,
+    }
+
+
+def media_types() -> list[str]:
+    """The media types of all formats."""
+    return [found.media_type for found in formats.registry().values()]

@@ -1,0 +1,165 @@
+"""Requests that bring an image: raw or as a form, streamed into staging; or JSON that names one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any, Generic, TypeVar
+
+import orjson
+from starlette.requests import Request
+
+from imgsvc.api import names, parameters
+from imgsvc.api.envelope import ClientGoneError
+from imgsvc.api.multipart import Field, FileStart, Form
+from imgsvc.errors import BodyTooLarge, MalformedRequest, MissingFile, TooManyFiles
+from imgsvc.service.intake import Incoming, Intake, Staged
+
+_Wish = TypeVar("_Wish")
+
+#: Bytes of a JSON body: it names an image and holds none.
+MAX_JSON = 1024 * 1024
+#: The name of the part that is the image.
+FILE = "file"
+
+
+class Kind(Enum):
+    """What a Content-Type tells."""
+
+    RAW = auto()
+    MULTIPART = auto()
+    JSON = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Upload(Generic[_Wish]):
+    """An image that has arrived, its cleaned name, and what is to become of it."""
+
+    staged: Staged
+    filename: str | None
+    wish: _Wish
+
+
+class Reads(Generic[_Wish]):
+    """How parameters become a wish: all of them, or those that came before the file (to fail early)."""
+
+    def __init__(self, fields: tuple[str, ...], read: Callable[[Mapping[str, str], bool], _Wish]) -> None:
+        self.fields = frozenset(fields)
+        self._read = read
+
+    def early(self, values: Mapping[str, str]) -> None:
+        """More may follow."""
+        self._read(values, False)  # noqa: FBT003  # `complete`
+
+    def whole(self, values: Mapping[str, str]) -> _Wish:
+        """That was all."""
+        return self._read(values, True)  # noqa: FBT003  # `complete`
+
+
+def kind(request: Request) -> Kind:
+    """Multipart, JSON, or everything else: a raw image, whatever curl calls it."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type == "multipart/form-data":
+        return Kind.MULTIPART
+    return Kind.JSON if media_type == "application/json" else Kind.RAW
+
+
+async def body(request: Request) -> AsyncIterator[bytes]:
+    """The chunks of a body; raises what the gate raises."""
+    while True:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGoneError
+        if chunk := message.get("body"):
+            yield chunk
+        if not message.get("more_body", False):
+            return
+
+
+async def json_body(request: Request) -> dict[str, Any]:
+    """A JSON object; raises MalformedRequest, BodyTooLarge."""
+    data = bytearray()
+    async for chunk in body(request):
+        data += chunk
+        if len(data) > MAX_JSON:
+            raise BodyTooLarge(f"a JSON body has at most {MAX_JSON} bytes", limit=MAX_JSON)
+    try:
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        raise MalformedRequest("the body is not valid JSON") from None
+    if not isinstance(value, dict):
+        raise MalformedRequest("the body is not a JSON object")
+    return value
+
+
+@asynccontextmanager
+async def received(
+    request: Request, intake: Intake, reads: Reads[_Wish], *, digest: bool = True
+) -> AsyncIterator[Upload[_Wish]]:
+    """The image that a request brings; what nobody took of it is gone at the end.
+
+    What comes before the image is validated before a byte of it is read. Raises what `reads` raises,
+    what the intake raises, MalformedMultipart, MissingFile and TooManyFiles.
+    """
+    given = parameters.query(request.scope["query_string"])
+    if kind(request) is Kind.MULTIPART:
+        form = _FormUpload(intake, reads, given, digest=digest)
+        async with AsyncExitStack() as stack:
+            yield await form.read(request, stack)
+        return
+    wish = reads.whole(given)
+    async with intake.begin(digest=digest) as incoming:
+        async for chunk in body(request):
+            await incoming.write(chunk)
+        name = names.clean(names.from_header(request.headers.get("content-disposition")))
+        yield Upload(await incoming.finish(), name, wish)
+
+
+class _FormUpload(Generic[_Wish]):
+    """A form on its way in: its fields may come before and after its one file."""
+
+    def __init__(self, intake: Intake, reads: Reads[_Wish], query: dict[str, str], *, digest: bool) -> None:
+        self._intake = intake
+        self._reads = reads
+        self._values = list(query.items())
+        self._digest = digest
+        self._incoming: Incoming | None = None
+        self._filename = ""
+
+    async def read(self, request: Request, stack: AsyncExitStack) -> Upload[_Wish]:
+        form = Form(request.headers["content-type"], self._reads.fields)
+        async for chunk in body(request):
+            for event in form.feed(chunk):
+                if isinstance(event, bytes):
+                    await self._begun.write(event)
+                elif isinstance(event, FileStart):
+                    await self._begin(event, stack)
+                elif isinstance(event, Field):
+                    self._field(event)
+        form.close()
+        wish = self._reads.whole(parameters.once(self._values))
+        if not self._filename and not self._begun.bytes:
+            raise MissingFile("the part 'file' holds no file")
+        return Upload(await self._begun.finish(), names.clean(self._filename), wish)
+
+    @property
+    def _begun(self) -> Incoming:
+        if self._incoming is None:
+            raise MissingFile("the form has no part named 'file' with a file name")
+        return self._incoming
+
+    async def _begin(self, part: FileStart, stack: AsyncExitStack) -> None:
+        if self._incoming is not None:
+            raise TooManyFiles("the form has more than one file")
+        if part.name != FILE:
+            raise MissingFile("the form has a file, but its part is not named 'file'")
+        self._reads.early(parameters.once(self._values))
+        self._filename = part.filename
+        self._incoming = await stack.enter_async_context(self._intake.begin(digest=self._digest))
+
+    def _field(self, field: Field) -> None:
+        if field.name == FILE:
+            raise MissingFile("the part 'file' has no file name, so it is a field; send it as a file")
+        self._values.append((field.name, field.value))
