@@ -1,0 +1,132 @@
+"""Who is served next by every job store, and what waits."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import pytest
+
+from imgsvc.jobs import Priority, State, new_id
+from imgsvc.jobstore import Backlog, JobStore, rank
+from tests.contracts.jobstore.asking import in_state, there
+from tests.records import (
+    NOW,
+    a_job,
+    an_image,
+    one_more_try,
+    success,
+)
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_claims_follow_rank_then_id(store: JobStore) -> None:
+    jobs = [a_job() for _ in range(30)]
+    ranks = {job.id: random.Random(number).randrange(5) for number, job in enumerate(jobs)}
+    for job in random.Random(1).sample(jobs, 30):
+        await store.add(job, rank=ranks[job.id])
+    claimed = [there(await store.claim(NOW, lane=1)).id for _ in jobs]
+    assert claimed == sorted(ranks, key=lambda its: (ranks[its], its))
+    assert await store.claim(NOW, lane=1) is None
+
+
+async def test_a_higher_class_goes_first_and_waiting_lifts_a_lower_one(store: JobStore) -> None:
+    async def added(at: int, priority: Priority) -> str:
+        job = a_job(at=at)
+        return (await store.add(job, rank=rank(at, priority, 60))).id
+
+    old_low = await added(NOW - 121_000, Priority.LOW)
+    low = await added(NOW - 2, Priority.LOW)
+    normal = await added(NOW - 1, Priority.NORMAL)
+    high = await added(NOW, Priority.HIGH)
+    order = [there(await store.claim(NOW, lane=1)).id for _ in range(4)]
+    assert order == [old_low, high, normal, low]
+
+
+async def test_a_job_waits_for_its_time_and_holds_nobody_up(store: JobStore) -> None:
+    later = await store.add(a_job(not_before=NOW + 1000), rank=0)
+    now = await store.add(a_job(), rank=1)
+    assert there(await store.claim(NOW, lane=1)).id == now.id
+    assert await store.claim(NOW + 999, lane=1) is None
+    assert there(await store.claim(NOW + 1000, lane=1)).id == later.id
+
+
+async def test_the_next_start_is_the_earliest_that_is_still_to_come(store: JobStore) -> None:
+    assert await store.next_start() is None
+    await store.add(a_job(), rank=0)
+    assert await store.next_start() is None
+    early = await store.add(a_job(not_before=NOW + 10), rank=1)
+    await store.add(a_job(not_before=NOW + 30), rank=1)
+    assert await store.next_start() == NOW + 10
+    assert await store.next_start(NOW) == NOW + 10
+    assert await store.next_start(NOW + 10) == NOW + 30
+    assert await store.next_start(NOW + 30) is None
+    await store.cancel(early.id, NOW)
+    assert await store.next_start() == NOW + 30
+
+
+async def test_a_retry_is_not_started_before_its_time(store: JobStore) -> None:
+    job = await in_state(store, State.RUNNING)
+    again = there(await store.settle(job.id, 1, one_more_try(not_before=NOW + 500)))
+    assert again.not_before == await store.next_start() == NOW + 500
+    assert await store.claim(NOW + 499, lane=1) is None
+    assert there(await store.claim(NOW + 500, lane=1)).not_before is None
+
+
+async def test_no_two_claimers_get_one_job(store: JobStore) -> None:
+    jobs = [await store.add(a_job(), rank=number) for number in range(40)]
+    claims = await asyncio.gather(*[store.claim(NOW, lane=lane) for lane in range(50)])
+    claimed = [job.id for job in claims if job]
+    assert sorted(claimed) == sorted(job.id for job in jobs)
+
+
+async def test_a_place_in_the_line_counts_from_one(store: JobStore) -> None:
+    last = await store.add(a_job(), rank=9)
+    first = await store.add(a_job(not_before=NOW + 1000), rank=1)
+    middle = await store.add(a_job(), rank=5)
+    places = [await store.position(job.id) for job in (first, middle, last)]
+    assert places == [1, 2, 3]
+    claimed = there(await store.claim(NOW, lane=1))
+    assert claimed.id == middle.id
+    assert await store.position(middle.id) is None
+    assert await store.position(last.id) == 2
+    assert await store.position(new_id("job")) is None
+
+
+async def test_the_backlog_counts_what_is_to_do_and_each_image_once(store: JobStore) -> None:
+    assert await store.backlog() == Backlog(0, 0, 0, None)
+    shared = an_image(bytes=1000)
+    one = await store.add(a_job(shared, at=NOW + 1), rank=1)
+    two = await store.add(a_job(shared, at=NOW + 2), rank=2)
+    three = await store.add(a_job(an_image(bytes=30), at=NOW + 3), rank=3)
+    assert await store.backlog() == Backlog(3, 0, 1030, NOW + 1)
+    assert there(await store.claim(NOW, lane=1)).id == one.id
+    assert await store.backlog() == Backlog(2, 1, 1030, NOW + 2)
+    await store.settle(one.id, 1, success(there(await store.get(one.id))))
+    assert await store.backlog() == Backlog(2, 0, 1030, NOW + 2)
+    await store.cancel(two.id, NOW)
+    assert await store.backlog() == Backlog(1, 0, 30, NOW + 3)
+    await store.delete(three.id, NOW)
+    assert await store.backlog() == Backlog(0, 0, 0, None)
+
+
+async def test_counts_name_every_state(store: JobStore) -> None:
+    assert await store.counts() == dict.fromkeys(State, 0)
+    for state in (State.SUCCEEDED, State.FAILED, State.FAILED, State.CANCELED, State.RUNNING, State.QUEUED):
+        await in_state(store, state)
+    assert await store.counts() == {
+        State.QUEUED: 1,
+        State.RUNNING: 1,
+        State.SUCCEEDED: 1,
+        State.FAILED: 2,
+        State.CANCELED: 1,
+    }
+
+
+async def test_pausing_is_kept(store: JobStore) -> None:
+    assert not await store.paused()
+    await store.set_paused(True)
+    assert await store.paused()
+    await store.set_paused(False)
+    assert not await store.paused()
