@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from imgsvc import formats
 from imgsvc.dispatch import Dispatcher
-from imgsvc.errors import NotFound
-from imgsvc.imaging import check_output
+from imgsvc.errors import ImageRefused, NotFound
 from imgsvc.imaging.facts import Facts
-from imgsvc.imaging.limits import Limits
+from imgsvc.imaging.limits import Limits, check_output, check_source
 from imgsvc.jobs import Image, Job, Output, State, Timings, image_id, image_key, new_id
 from imgsvc.jobstore import JobStore, rank
 from imgsvc.pipeline import Pipeline
+from imgsvc.raster.geometry import Size
 from imgsvc.scheduler import Clock, Policy, Scheduler
 from imgsvc.service.intake import Staged
 from imgsvc.service.requests import JobRequest
@@ -37,14 +37,19 @@ class Submissions:
 
     async def upload(self, staged: Staged, request: JobRequest, filename: str | None) -> Job:
         """A job with an image that has just been uploaded."""
-        image = await self._image(staged)
-        check(request.outputs, image, self.limits)
+        known = await self.store.image(image_id(_digest(staged)))
+        if known is not None and _taken(known, self.limits):
+            facts, image = _facts(known), known
+        else:
+            facts = await self.dispatcher.probe(staged.path, self.limits)
+            image = self._image(staged, facts)
+        check(request.outputs, facts, self.limits)
         job = self._job(request, image, filename, staged.upload_ms)
-        return await self.scheduler.crew.finish(self._add_upload(job, staged))
+        return await self.scheduler.crew.finish(self._add_upload(job, staged, known=image is known))
 
     async def stored(self, image: Image, request: JobRequest, filename: str | None = None) -> Job:
         """A job with an image that is stored; raises NotFound when it went meanwhile."""
-        check(request.outputs, image, self.limits)
+        check(request.outputs, _facts(image), self.limits)
         return await self.again(self._job(request, image, filename, None))
 
     async def again(self, job: Job) -> Job:
@@ -53,20 +58,18 @@ class Submissions:
 
     async def image(self, staged: Staged) -> tuple[Image, bool]:
         """Store an image for its own sake: what stands, and whether it is new."""
-        return await self.scheduler.crew.finish(self._add_image(await self._image(staged), staged))
+        facts = await self.dispatcher.probe(staged.path, self.limits)
+        return await self.scheduler.crew.finish(self._add_image(self._image(staged, facts), staged))
 
     # -- the parts ------------------------------------------------------------------------------
 
-    async def _image(self, staged: Staged) -> Image:
-        """What the header tells; refused here is what the header shows to be too much."""
-        if staged.sha256 is None:
-            raise ValueError("an upload that is kept must be hashed")
-        facts = await self.dispatcher.probe(staged.path, self.limits)
-        id = image_id(staged.sha256)  # noqa: A001  # the field's own word
+    def _image(self, staged: Staged, facts: Facts) -> Image:
+        """The upload as an image of its own, under a key of its own."""
+        digest = _digest(staged)
         return Image(
-            id=id,
-            sha256=staged.sha256,
-            key=image_key(id),
+            id=image_id(digest),
+            sha256=digest,
+            key=image_key(image_id(digest)),
             bytes=staged.bytes,
             format=facts.format,
             content_type=formats.registry()[facts.format].media_type,
@@ -98,14 +101,15 @@ class Submissions:
             timings=Timings(upload_ms=upload_ms),
         )
 
-    async def _add_upload(self, job: Job, staged: Staged) -> Job:
+    async def _add_upload(self, job: Job, staged: Staged, *, known: bool) -> Job:
         async with self.room.place(staged.bytes):
-            if await self.store.image(job.image.id) is not None:
+            if known:
                 try:
-                    # The same bytes are there: nothing needs to be kept.
+                    # The same bytes are there: nothing more needs to be kept.
                     return await self._record(job, stored=True)
-                except NotFound:
-                    pass  # they went this moment
+                except NotFound:  # they went this moment
+                    fresh = {"key": image_key(job.image.id), "created_at": job.created_at, "expires_at": None}
+                    job = job.evolve(image=job.image.model_copy(update=fresh))
             with self.scheduler.pending.hold([job.image.key]):
                 await self._adopt(staged, job.image)
                 try:
@@ -153,14 +157,32 @@ class Submissions:
         return added
 
 
-def check(outputs: Mapping[str, Pipeline], image: Image, limits: Limits) -> None:
+def check(outputs: Mapping[str, Pipeline], facts: Facts, limits: Limits) -> None:
     """Raises OutputTooLarge, naming the operation, before a pixel is read."""
-    facts = Facts(
+    for name, pipeline in outputs.items():
+        check_output(pipeline, facts, limits, output=name)
+
+
+def _digest(staged: Staged) -> str:
+    if staged.sha256 is None:
+        raise ValueError("an upload that is kept must be hashed")
+    return staged.sha256
+
+
+def _taken(image: Image, limits: Limits) -> bool:
+    """Would an image that passed the desk before pass it now? The limits may have changed since."""
+    try:
+        check_source(Size(image.width, image.height), image.frames, limits)
+    except ImageRefused:
+        return False
+    return image.format in limits.input_formats
+
+
+def _facts(image: Image) -> Facts:
+    return Facts(
         format=image.format,
         width=image.width,
         height=image.height,
         frames=image.frames,
         has_alpha=image.has_alpha,
     )
-    for name, pipeline in outputs.items():
-        check_output(pipeline, facts, limits, output=name)

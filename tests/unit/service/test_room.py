@@ -1,0 +1,123 @@
+"""There is never less room than promised."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from imgsvc import jobstore
+from imgsvc.errors import InsufficientStorage, QueueFull
+from imgsvc.jobstore import JobStore
+from imgsvc.scheduler import Policy
+from imgsvc.service.room import Room
+from imgsvc.storage.memory import MemoryStorage
+from tests.unit.scheduler import parts
+
+pytestmark = pytest.mark.anyio
+
+
+class SmallDisk(MemoryStorage):
+    """A storage that says how much is free."""
+
+    def __init__(self, free: int | None) -> None:
+        super().__init__("memory:small")
+        self.free = free
+        self.looks = 0
+
+    def free_bytes(self) -> int | None:
+        self.looks += 1
+        return self.free
+
+
+@asynccontextmanager
+async def room(free: int | None = None, **policy: int) -> AsyncIterator[tuple[Room, JobStore, SmallDisk]]:
+    store = jobstore.connect("memory:")
+    await store.open()
+    disk = SmallDisk(free)
+    yield Room(store, disk, Policy(**policy), lambda: 7.0), store, disk
+    await store.close()
+
+
+async def add(store: JobStore, content: str) -> None:
+    await store.add(parts.job(image=parts.image(content)), rank=0)
+
+
+async def test_a_full_queue_is_refused_with_its_limit_and_when_to_come_back() -> None:
+    async with room(queue_limit=2) as (it, store, _):
+        await add(store, "1")
+        await it.queue()
+        await add(store, "2")
+        await asyncio.sleep(0.25)
+        with pytest.raises(QueueFull) as caught:
+            await it.queue()
+        assert (caught.value.problem.limit, caught.value.problem.actual) == (2, 2)
+        assert caught.value.retry_after == 7.0
+
+
+async def test_concurrent_uploads_can_not_take_more_places_than_there_are() -> None:
+    async with room(queue_limit=3) as (it, store, _):
+
+        async def submit(number: int) -> bool:
+            try:
+                async with it.place(10):
+                    await asyncio.sleep(0)
+                    await add(store, str(number))
+            except QueueFull:
+                return False
+            return True
+
+        taken = await asyncio.gather(*(submit(number) for number in range(10)))
+        assert sum(taken) == 3
+
+
+async def test_bytes_that_wait_are_bounded_too() -> None:
+    async with room(queue_bytes=25) as (it, _, _):
+        async with it.place(10), it.place(10):
+            with pytest.raises(QueueFull) as caught:
+                async with it.place(10):
+                    pass
+        assert caught.value.problem.limit == 25
+
+
+async def test_a_place_that_was_not_used_is_free_again() -> None:
+    async with room(queue_limit=1) as (it, _, _):
+        with pytest.raises(ZeroDivisionError):
+            async with it.place(10):
+                raise ZeroDivisionError
+        async with it.place(10):
+            pass
+
+
+async def test_a_disk_below_its_reserve_is_refused() -> None:
+    async with room(free=99, disk_reserve=100) as (it, _, _):
+        with pytest.raises(InsufficientStorage):
+            await it.disk()
+
+
+async def test_what_is_written_counts_before_the_disk_is_looked_at_again() -> None:
+    async with room(free=150, disk_reserve=100) as (it, _, disk):
+        await it.disk()
+        it.wrote(40)
+        disk.free = 100
+        await asyncio.sleep(0.06)
+        it.wrote(20)
+        disk.free = 99
+        await asyncio.sleep(0.06)
+        with pytest.raises(InsufficientStorage):
+            it.wrote(1)
+
+
+async def test_the_disk_is_looked_at_once_for_many_uploads() -> None:
+    async with room(free=10**9, disk_reserve=100) as (it, _, disk):
+        for _ in range(50):
+            await it.disk()
+        assert disk.looks == 1
+
+
+async def test_a_storage_that_can_not_tell_is_never_full() -> None:
+    async with room(free=None, disk_reserve=100) as (it, _, _):
+        await it.disk()
+        it.wrote(10**12)
