@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -76,7 +77,7 @@ def explained(pipeline: Pipeline, size: Size | None) -> dict[str, object]:
     sizes += [sizes[-1]] * (len(operations) - len(pipeline.operations))
     steps = [
         {"op": operation["op"], "in": before, "out": after}
-        for operation, before, after in zip(operations, sizes, sizes[1:], strict=True)
+        for operation, (before, after) in zip(operations, pairwise(sizes), strict=True)
     ]
     return {"spec": pipeline.text, "operations": operations, "steps": steps}
 
