@@ -6,25 +6,35 @@ import fcntl
 import os
 import shutil
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+)
 from pathlib import Path
 
 from uuid_utils import uuid7
 
 from imgsvc import dispatch, jobstore, storage
+from imgsvc.api.app import Api, create_app
+from imgsvc.api.options import ApiOptions
 from imgsvc.config import Settings
 from imgsvc.dispatch import Resources
 from imgsvc.errors import ImgsvcError
 from imgsvc.imaging.limits import Limits
+from imgsvc.logs import LogObserver
+from imgsvc.metrics import Metrics
 from imgsvc.scheduler import Observer, Policy, Scheduler
 from imgsvc.service import Service
 
 
-class StartRefused(Exception):
+class CannotOpen(Exception):
     """The service can't start as it is set up; `str(error)` says why, for the operator's eyes."""
 
 
-class DirectoryInUse(StartRefused):
+class DirectoryInUse(CannotOpen):
     """Another server works on the same data directory."""
 
     def __init__(self, folder: Path, pid: int | None) -> None:
@@ -35,13 +45,18 @@ class DirectoryInUse(StartRefused):
 
 @asynccontextmanager
 async def open_service(
-    settings: Settings, *, observers: Iterable[Observer] = (), isolated: bool = True
+    settings: Settings,
+    *,
+    metrics: Metrics | None = None,
+    observers: Iterable[Observer] = (),
+    isolated: bool = True,
 ) -> AsyncIterator[Service]:
     """A service with all its parts, serving until the context is left, which drains it.
 
-    Raises StartRefused; with `isolated` also for a dispatcher whose tasks could harm each other or the
-    service. Leaving waits for running work up to `shutdown_grace`.
+    Raises CannotOpen; with `isolated` also for a dispatcher whose tasks could harm each other or the
+    service. Leaving waits for running work up to `shutdown_grace`, unless `Service.stop` has done so.
     """
+    metrics = metrics or Metrics()
     boot = uuid7().hex
     async with AsyncExitStack() as stack:
         stack.enter_context(_data_directory(settings.data_dir))
@@ -51,14 +66,20 @@ async def open_service(
             staging = stack.enter_context(_staging(_staging_folder(blobs, settings), boot))
             dispatcher = dispatch.connect(settings.dispatch, _resources(settings, staging))
             if isolated and not dispatcher.isolates:
-                raise StartRefused(f"{settings.dispatch} does not isolate tasks from each other")
+                raise CannotOpen(f"{settings.dispatch} does not isolate tasks from each other")
             await store.open()
             stack.push_async_callback(store.close)
             stack.push_async_callback(dispatcher.stop)
             await dispatcher.start()
             limits, policy = _limits(settings), _policy(settings)
             scheduler = Scheduler(
-                store, dispatcher, blobs, limits=limits, policy=policy, observers=observers, boot=boot
+                store,
+                dispatcher,
+                blobs,
+                limits=limits,
+                policy=policy,
+                observers=[LogObserver(), metrics, *observers],
+                boot=boot,
             )
             await scheduler.start()
         stack.push_async_callback(scheduler.stop, settings.shutdown_grace)
@@ -71,8 +92,21 @@ async def open_service(
             policy=policy,
             boot=boot,
             staging=staging,
+            metrics=metrics,
             remarks=["operations made for tests exist"] if settings.test_operations else [],
         )
+
+
+def app_of(service: Service, settings: Settings) -> Api:
+    """The ASGI application of a service that is open; closing it is left to whoever opened it."""
+    opened: AbstractAsyncContextManager[Service] = nullcontext(service)
+    return create_app(lambda: opened, _options(settings), metrics=service.metrics)
+
+
+def open_app(settings: Settings) -> Api:
+    """The ASGI application of a service that opens and closes with it, for servers other than ours."""
+    metrics = Metrics()
+    return create_app(lambda: open_service(settings, metrics=metrics), _options(settings), metrics=metrics)
 
 
 @contextmanager
@@ -81,9 +115,9 @@ def _refusals() -> Iterator[None]:
     try:
         yield
     except (LookupError, ValueError, ImgsvcError) as error:
-        raise StartRefused(str(error.args[0] if error.args else error)) from error
+        raise CannotOpen(str(error.args[0] if error.args else error)) from error
     except OSError as error:
-        raise StartRefused(f"{error.strerror}: {error.filename}") from error
+        raise CannotOpen(f"{error.strerror}: {error.filename}") from error
 
 
 @contextmanager
@@ -93,7 +127,7 @@ def _data_directory(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
-        raise StartRefused(f"can't use the data directory {folder}: {error.strerror}") from error
+        raise CannotOpen(f"can't use the data directory {folder}: {error.strerror}") from error
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -139,6 +173,17 @@ def _resources(settings: Settings, scratch: Path) -> Resources:
         memory=settings.worker_memory,
         tasks_per_process=settings.lane_tasks,
         scratch=scratch,
+    )
+
+
+def _options(settings: Settings) -> ApiOptions:
+    return ApiOptions(
+        max_body=settings.max_body,
+        body_timeout=settings.body_timeout,
+        job_timeout=settings.job_timeout,
+        cors_origins=settings.cors_origins,
+        public_url=settings.public_url,
+        testing=settings.test_operations,
     )
 
 

@@ -11,6 +11,7 @@ from imgsvc.errors import Draining, JobCanceled, JobNotFinished, NotFound, Resul
 from imgsvc.imaging.limits import Limits
 from imgsvc.jobs import Image, Job, Result, State, Timings, new_id
 from imgsvc.jobstore import ImagePage, JobStore, Page
+from imgsvc.metrics import Metrics
 from imgsvc.pipeline import Pipeline
 from imgsvc.scheduler import Clock, Policy, Scheduler, now
 from imgsvc.service.blobs import Blob, Blobs
@@ -41,11 +42,14 @@ class Service:
         policy: Policy,
         boot: str,
         staging: Path,
+        metrics: Metrics | None = None,
         remarks: Iterable[str] = (),
         clock: Clock = now,
     ) -> None:
         self.policy = policy
         self.limits = limits
+        #: What has been counted since the start; None where nobody counts.
+        self.metrics = metrics
         self._store = store
         self._storage = storage
         self._scheduler = scheduler
@@ -280,6 +284,14 @@ class Service:
     def drain(self) -> None:
         """Take nothing new and let every long poll go, for the server is about to stop; safe to call twice.
 
-        What runs goes on until the service is closed (imgsvc/wiring.py), which waits for its grace.
+        What runs goes on until `stop`.
         """
         self._scheduler.drain()
+
+    async def stop(self, grace: float) -> None:
+        """Drain; after `grace` seconds what still runs is killed and its jobs go back to the queue.
+
+        What needs no lane is answered as before: jobs, results, images, cancellations. May be canceled and
+        called again with a shorter grace; once it has returned, calling it again does nothing.
+        """
+        await self._scheduler.stop(grace)
