@@ -1,0 +1,166 @@
+"""The store on SQLite and the one in memory say the same thing in two languages: they agree."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from imgsvc import jobstore
+from imgsvc.errors import ImgsvcError
+from imgsvc.jobs import Job, State, image_key
+from imgsvc.jobstore import Ending, JobStore
+from tests.contracts.jobstore.asking import everything
+from tests.records import DAY, MINUTE, NOW, a_job, a_problem, an_image, results, success
+
+pytestmark = pytest.mark.anyio
+
+Call = Callable[[JobStore], Awaitable[object]]
+
+
+class Chance:
+    """Calls at random, on few images and few jobs, so that they meet."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(seed)
+        self._jobs: list[Job] = []
+        self._now = NOW
+
+    def call(self) -> Call:
+        """One more call, later than the last one."""
+        self._now += self._random.choice([0, 1, 100, MINUTE, 20 * MINUTE, 2 * DAY])
+        kinds = [
+            *[self._add] * 4,
+            *[self._claim] * 4,
+            *[self._settle] * 4,
+            self._add_image,
+            self._cancel,
+            self._fail,
+            self._delete,
+            self._delete_image,
+            self._housekeeping,
+            self._in_bulk,
+            self._ask,
+        ]
+        return self._random.choice(kinds)()
+
+    def _job(self) -> Job:
+        return self._random.choice(self._jobs[-12:]) if self._jobs else a_job()
+
+    def _add(self) -> Call:
+        image = an_image(f"content {self._random.randrange(6)}", at=self._now)
+        job = a_job(
+            image,
+            batch=self._random.choice([None, "bat_1"]),
+            reference=self._random.choice([None, "ref"]),
+            not_before=self._random.choice([None, None, self._now + MINUTE]),
+            retention_s=self._random.choice([1, 3600, 86400]),
+            at=self._now,
+        )
+        self._jobs.append(job)
+        rank, stored = self._random.randrange(5), self._random.random() < 0.3
+        return lambda store: store.add(job, rank=rank, stored=stored)
+
+    def _claim(self) -> Call:
+        now, lane = self._now, self._random.randrange(3)
+        return lambda store: store.claim(now, lane=lane)
+
+    def _settle(self) -> Call:
+        job, attempt = self._job(), self._random.choice([1, 1, 1, 2])
+        if self._random.random() < 0.5:
+            ending = success(job.evolve(attempts=attempt), self._now)
+        else:
+            ending = Ending(
+                self._random.choice([*State]),
+                "whatever",
+                self._now,
+                results=results(job.evolve(attempts=attempt)),
+                error=a_problem(),
+                not_before=self._random.choice([None, self._now + MINUTE]),
+                drained=self._random.random() < 0.2,
+                lost=self._random.random() < 0.2,
+            )
+        return lambda store: store.settle(job.id, attempt, ending)
+
+    def _add_image(self) -> Call:
+        content, expires_at = self._random.randrange(6), self._random.choice([None, self._now + MINUTE])
+        image = an_image(f"content {content}", at=self._now, expires_at=expires_at)
+        return lambda store: store.add_image(image)
+
+    def _cancel(self) -> Call:
+        job, now = self._job(), self._now
+        return lambda store: store.cancel(job.id, now)
+
+    def _fail(self) -> Call:
+        job, now = self._job(), self._now
+        return lambda store: store.fail(job.id, a_problem(), now)
+
+    def _delete(self) -> Call:
+        job, now = self._job(), self._now
+        return lambda store: store.delete(job.id, now)
+
+    def _delete_image(self) -> Call:
+        job, now = self._job(), self._now
+        return lambda store: store.delete_image(job.image.id, now)
+
+    def _housekeeping(self) -> Call:
+        now, limit = self._now, self._random.choice([1, 100])
+
+        async def call(store: JobStore) -> object:
+            expired = await store.expire(now, limit=limit)
+            unneeded = await store.unneeded_images(now, limit=100)
+            await store.forget(now)
+            return [*expired], sorted(unneeded)
+
+        return call
+
+    def _in_bulk(self) -> Call:
+        now, batch = self._now, self._random.choice([None, "bat_1"])
+
+        async def call(store: JobStore) -> object:
+            if batch is None:
+                return [*await store.recover(now, max_lost=1)]
+            return [*await store.cancel_queued(now, batch=batch)]
+
+        return call
+
+    def _ask(self) -> Call:
+        job, now = self._job(), self._now
+        keys = [job.image.key, image_key(job.image.id), *(r.key for r in results(job.evolve(attempts=1)))]
+
+        async def call(store: JobStore) -> object:
+            known, place = await store.known_keys(keys), await store.position(job.id)
+            return (
+                known,
+                place,
+                await store.next_start(now),
+                await store.image(job.image.id),
+                await store.get(job.id),
+            )
+
+        return call
+
+
+async def answer(call: Call, store: JobStore) -> object:
+    try:
+        return await call(store)
+    except ImgsvcError as error:
+        return error.code
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_the_two_stores_agree(tmp_path: Path, seed: int) -> None:
+    stores = [jobstore.connect("memory:"), jobstore.connect(f"sqlite://{tmp_path}/jobs.sqlite3")]
+    for store in stores:
+        await store.open()
+    chance = Chance(seed)
+    for step in range(150):
+        call = chance.call()
+        one, other = [await answer(call, store) for store in stores]
+        assert one == other, f"step {step}"
+        one, other = [await everything(store) for store in stores]
+        assert one == other, f"after step {step}"
+    for store in stores:
+        await store.close()

@@ -1,0 +1,279 @@
+"""The store on SQLite when a kill, a lock or a full disk is against it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+
+import pytest
+
+from imgsvc import jobstore
+from imgsvc.errors import ImgsvcError, InsufficientStorage, StorageBusy, StorageUnavailable
+from imgsvc.jobs import Job, State
+from imgsvc.jobstore import JobStore
+from tests.records import NOW, a_job, success
+
+pytestmark = pytest.mark.anyio
+
+
+@asynccontextmanager
+async def opened(path: Path, options: str = "") -> AsyncIterator[JobStore]:
+    store = jobstore.connect(f"sqlite://{path}{options}")
+    await store.open()
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "jobs.sqlite3"
+
+
+# -- the URL --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("sqlite:jobs.sqlite3", "absolute path"),
+        ("sqlite://host/jobs.sqlite3", "absolute path"),
+        ("sqlite:///", "absolute path"),
+        ("sqlite:///jobs?patence=1", "it has patience"),
+        ("sqlite:///jobs?patience=", "from 0 to 60"),
+        ("sqlite:///jobs?patience=soon", "from 0 to 60"),
+        ("sqlite:///jobs?patience=nan", "from 0 to 60"),
+        ("sqlite:///jobs?patience=61", "from 0 to 60"),
+        ("memory:name", "no options"),
+    ],
+)
+def test_a_url_that_makes_no_sense_is_refused(url: str, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        jobstore.connect(url)
+
+
+async def test_a_path_may_hold_anything(tmp_path: Path) -> None:
+    async with opened(tmp_path / "a%20%3F%23b") as store:
+        await store.ping()
+    assert (tmp_path / "a ?#b").exists()
+    assert "a ?#b" in repr(store)
+
+
+# -- the file -------------------------------------------------------------------------------------
+
+
+async def test_everything_survives_in_one_file(path: Path) -> None:
+    async with opened(path) as store:
+        job = await store.add(a_job(), rank=0)
+        claimed = await store.claim(NOW, lane=1)
+        assert claimed
+        done = await store.settle(job.id, 1, success(claimed))
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+    async with opened(path) as store:
+        assert await store.get(job.id) == done
+
+
+async def test_a_folder_that_is_not_there_is_storage_unavailable(tmp_path: Path) -> None:
+    with pytest.raises(StorageUnavailable) as refused:
+        async with opened(tmp_path / "missing" / "jobs"):
+            pass
+    assert str(tmp_path) not in str(refused.value)
+
+
+async def test_a_file_that_is_no_database_is_storage_unavailable(path: Path) -> None:
+    text = b"this is not a database, whatever its name says " * 100
+    path.write_bytes(text)  # noqa: ASYNC240  # nothing else runs
+    with pytest.raises(StorageUnavailable):
+        async with opened(path):
+            pass
+    assert path.read_bytes() == text  # noqa: ASYNC240  # as above
+
+
+# -- kill -9 --------------------------------------------------------------------------------------
+
+_ADDING = """
+import asyncio, sys
+from imgsvc import jobstore
+from imgsvc.jobs import State
+from tests.records import NOW, a_job, success
+
+async def work(store):
+    while True:
+        job = await store.add(a_job(), rank=0)
+        print(job.id, "queued", flush=True)
+        claimed = await store.claim(NOW, lane=1)
+        print(claimed.id, "running", flush=True)
+        await store.settle(claimed.id, claimed.attempts, success(claimed))
+        print(claimed.id, "succeeded", flush=True)
+
+async def main():
+    store = jobstore.connect(sys.argv[1])
+    await store.open()
+    await asyncio.gather(*[work(store) for _ in range(8)])
+
+asyncio.run(main())
+"""
+#: How far each state is along the way.
+_WAY = ["queued", "running", "succeeded"]
+
+
+def acknowledged_until_killed(path: Path, lines: int) -> dict[str, str]:
+    """Run a program that adds, claims and settles, and kill it in the middle: the last word on each job."""
+    command = [sys.executable, "-c", _ADDING, f"sqlite://{path}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3]) as child:
+        assert child.stdout
+        said = [child.stdout.readline() for _ in range(lines)]
+        child.send_signal(signal.SIGKILL)
+        said += child.stdout.readlines()
+    assert child.returncode == -signal.SIGKILL
+    return dict(line.split() for line in said if line.endswith("\n"))
+
+
+@pytest.mark.parametrize("lines", [1, 150, 400])
+async def test_kill_9_in_mid_write_loses_no_acknowledged_write(path: Path, lines: int) -> None:
+    acknowledged = acknowledged_until_killed(path, lines)
+    async with opened(path) as store:
+        for id, state in acknowledged.items():  # noqa: A001  # a job's id
+            job = await store.get(id)
+            assert job, "lost"
+            assert _WAY.index(job.state) >= _WAY.index(state)
+        counts = await store.counts()
+        recovered = await store.recover(NOW, max_lost=5)
+        assert len(recovered) == counts[State.RUNNING]
+    with closing(sqlite3.connect(path)) as database:
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        jobs = dict(database.execute("SELECT state, count(*) FROM jobs GROUP BY state"))
+        assert jobs == {state: n for state, n in database.execute("SELECT * FROM tally") if n}
+
+
+# -- a locked database ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def lock(path: Path) -> Iterator[sqlite3.Connection]:
+    """Another process's connection, as it were."""
+    with closing(sqlite3.connect(path, isolation_level=None, timeout=5)) as connection:
+        yield connection
+
+
+async def test_a_locked_database_is_storage_busy_and_nothing_has_changed(
+    path: Path, lock: sqlite3.Connection
+) -> None:
+    async with opened(path, "?patience=0.05") as store:
+        job = await store.add(a_job(), rank=0)
+        lock.execute("BEGIN IMMEDIATE")
+        refused = await asyncio.gather(
+            store.add(a_job(), rank=0),
+            store.claim(NOW, lane=1),
+            store.cancel(job.id, NOW),
+            store.set_paused(True),
+            store.ping(),
+            return_exceptions=True,
+        )
+        assert {type(answer) for answer in refused} == {StorageBusy}
+        assert {answer.retry_after for answer in refused if isinstance(answer, ImgsvcError)} == {1}
+        assert await store.get(job.id) == job, "reading goes on"
+        assert (await store.list(limit=10)).items == (job,)
+        lock.execute("ROLLBACK")
+        await store.ping()
+        assert await store.claim(NOW, lane=1)
+
+
+async def test_a_lock_that_is_let_go_in_time_is_waited_for(path: Path, lock: sqlite3.Connection) -> None:
+    async with opened(path, "?patience=30") as store:
+        lock.execute("BEGIN IMMEDIATE")
+        job = a_job()
+        adding = asyncio.ensure_future(store.add(job, rank=0))
+        reading = await store.counts()
+        assert reading[State.QUEUED] == 0
+        assert not adding.done()
+        lock.execute("ROLLBACK")
+        assert await adding == job
+
+
+async def test_opening_a_locked_database_is_storage_busy(path: Path, lock: sqlite3.Connection) -> None:
+    lock.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(StorageBusy):
+        async with opened(path, "?patience=0.05"):
+            pass
+
+
+# -- a full disk ----------------------------------------------------------------------------------
+
+_LIMITED = """
+import asyncio, resource, sys
+from pathlib import Path
+from imgsvc import jobstore
+from imgsvc.errors import InsufficientStorage, StorageUnavailable
+from imgsvc.jobs import State
+from tests.records import NOW, a_job
+
+async def main(path):
+    store = jobstore.connect(f"sqlite://{path}")
+    await store.open()
+    room = Path(f"{path}-wal").stat().st_size + 100_000
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
+    added = []
+    try:
+        for _ in range(1000):
+            added.append(await store.add(a_job(), rank=0))
+    except (InsufficientStorage, StorageUnavailable):
+        print("refused")
+    assert [await store.get(job.id) for job in added] == added
+    assert (await store.counts())[State.QUEUED] == len(added)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    assert await store.claim(NOW, lane=1) is not None
+    added.append(await store.add(a_job(), rank=0))
+    await store.close()
+    await store.open()
+    assert [job.id for job in reversed((await store.list(limit=1000)).items)] == [job.id for job in added]
+    await store.close()
+    print("whole")
+
+asyncio.run(main(sys.argv[1]))
+"""
+
+
+def test_a_file_that_may_not_grow_costs_nothing_that_was_acknowledged(path: Path) -> None:
+    command = [sys.executable, "-c", _LIMITED, str(path)]
+    root = Path(__file__).parents[3]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=30, cwd=root)
+    assert done.stdout.split() == ["refused", "whole"], done.stderr
+
+
+async def add_many(store: JobStore, added: list[Job]) -> None:
+    for _ in range(1000):
+        added.append(await store.add(a_job(), rank=0))  # noqa: PERF401  # those before a fault count
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small file system")
+async def test_a_full_file_system_is_insufficient_storage_until_there_is_room(tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(small)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:  # noqa: ASYNC221  # nothing else runs
+        pytest.skip("this root may not mount a small file system")
+    try:
+        async with opened(small / "jobs.sqlite3") as store:
+            added: list[Job] = []
+            with pytest.raises(InsufficientStorage):
+                await add_many(store, added)
+            assert added
+            assert [await store.get(job.id) for job in added] == added
+            assert (await store.counts())[State.QUEUED] == len(added)
+            subprocess.run(["mount", "-o", "remount,size=4m", str(small)], check=True)  # noqa: ASYNC221  # as above
+            added.append(await store.add(a_job(), rank=0))
+            assert [job.id for job in reversed((await store.list(limit=1000)).items)] == [
+                job.id for job in added
+            ]
+    finally:
+        subprocess.run(["umount", str(small)], check=True)  # noqa: ASYNC221  # as above
