@@ -29,7 +29,6 @@ from imgsvc.errors import (
 from imgsvc.imaging import Clock, Limits, Progress, Rendered, Timed, picture, render
 from imgsvc.jobs import Result, Step
 from imgsvc.pipeline import Grammar
-from imgsvc.raster import memory
 from imgsvc.storage import Storage, connect
 
 __all__ = ["Outcome", "Progress", "Report", "Target", "Task", "run"]
@@ -108,7 +107,6 @@ def run(task: Mapping[str, Any], progress: Progress | None = None) -> dict[str, 
     warnings: tuple[str, ...] = ()
     outcome, problem = Outcome.SUCCEEDED, None
     try:
-        memory.keep_freed()
         results, warnings = _do(Task.model_validate(task), clock)
     except BaseException as error:  # noqa: BLE001  # an exception that crosses the process border may break the lane
         outcome, problem = _judge(error)

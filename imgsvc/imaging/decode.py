@@ -16,8 +16,6 @@ from imgsvc.raster.geometry import Size
 
 #: Reductions that libjpeg decodes with SIMD.
 _SCALES = (8, 4, 2)
-#: Decoding a progressive JPEG to 1/8 costs as much as to 1/4 (measured): the coefficients cost it.
-_PROGRESSIVE_SCALES = (4, 2)
 #: Modes that operations work on, and CMYK, which becomes RGB on the way into sRGB.
 _MODES = frozenset({"L", "LA", "RGB", "RGBA", "CMYK"})
 #: What other modes become; some of them with a transparent colour beside them.
@@ -103,8 +101,7 @@ def _reduce(image: ImageFile.ImageFile, factor: float) -> None:
     if image.format not in {"JPEG", "MPO"}:
         return
     image.decodermaxblock = 1 << 20  # fewer, larger reads
-    scales = _PROGRESSIVE_SCALES if image.info.get("progressive") else _SCALES
-    scale = next((scale for scale in scales if scale <= factor), 1)
+    scale = next((scale for scale in _SCALES if scale <= factor), 1)
     if scale > 1:
         image.draft(None, (max(1, image.width // scale), max(1, image.height // scale)))
 

@@ -15,7 +15,7 @@ from imgsvc.imaging.output import Output, Rendered
 from imgsvc.imaging.source import Source, open_source
 from imgsvc.imaging.steps import Clock, Progress
 from imgsvc.pipeline import Pipeline
-from imgsvc.raster import icc
+from imgsvc.raster import icc, memory
 from imgsvc.raster.geometry import Size
 
 
@@ -34,6 +34,7 @@ def render(
     timed steps, also of a run that fails. Raises EmptyFile, the ImageRefused errors (naming the
     output where it is one's own fault), and what an operation raises by a bug.
     """
+    memory.keep_freed()
     clock = clock or Clock(progress)
     file = io.BytesIO(source) if isinstance(source, bytes) else source
     opened = open_source(file, limits)

@@ -1,0 +1,1 @@
+"""What a render costs, part by part and against others."""
