@@ -61,6 +61,7 @@ class Pictures:
         picture = self._there(image.id)
         if picture is None:
             picture = self._all[image.id] = _Picture(image, kept=False, brought=True)
+        if not picture.kept:
             picture.lasts(None)
         picture.brought = True
 

@@ -40,7 +40,7 @@ INSERT INTO images (
 ON CONFLICT (id) DO UPDATE SET
     key = iif(removed_at IS NULL, key, excluded.key),
     created_at = iif(removed_at IS NULL, created_at, excluded.created_at),
-    expires_at = iif(removed_at IS NULL, expires_at, NULL),
+    expires_at = iif(kept AND removed_at IS NULL, expires_at, NULL),
     kept = kept AND removed_at IS NULL,
     brought = 1,
     removed_at = NULL
@@ -233,7 +233,7 @@ WHERE number IN (
 )
 
 -- remove_unneeded --
-UPDATE images SET removed_at = :now
+UPDATE images SET removed_at = :now, expires_at = NULL
 WHERE number IN (
     SELECT number FROM images INDEXED BY images_unneeded
     WHERE removed_at IS NULL AND NOT kept AND NOT (brought AND jobs) AND NOT needed LIMIT :limit

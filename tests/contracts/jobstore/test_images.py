@@ -184,6 +184,15 @@ async def test_an_image_that_a_job_brought_too_outlives_its_own_time_with_that_j
     assert list(await store.unneeded_images(NOW + 10, limit=10)) == [job.image.key]
 
 
+async def test_an_image_that_was_let_go_and_is_brought_again_has_no_time_of_its_own(store: JobStore) -> None:
+    image, _ = await store.add_image(an_image("cat", expires_at=NOW + 10))
+    await store.add(a_job(image), rank=0, stored=True)
+    assert len(await store.unneeded_images(NOW + 10, limit=10)) == 0
+    job = await store.add(a_job(an_image("cat")), rank=0)
+    assert job.image == image.model_copy(update={"expires_at": None})
+    assert await store.image(image.id) == job.image
+
+
 async def test_an_image_of_jobs_only_has_no_time_of_its_own(store: JobStore) -> None:
     job = await store.add(a_job(an_image(expires_at=NOW + 10)), rank=0)
     assert job.image.expires_at is None

@@ -150,13 +150,13 @@ async def answer(call: Call, store: JobStore) -> object:
         return error.code
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(8))
 async def test_the_two_stores_agree(tmp_path: Path, seed: int) -> None:
     stores = [jobstore.connect("memory:"), jobstore.connect(f"sqlite://{tmp_path}/jobs.sqlite3")]
     for store in stores:
         await store.open()
     chance = Chance(seed)
-    for step in range(150):
+    for step in range(250):
         call = chance.call()
         one, other = [await answer(call, store) for store in stores]
         assert one == other, f"step {step}"
