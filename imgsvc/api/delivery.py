@@ -18,9 +18,8 @@ from imgsvc.service import Blob
 
 #: How long a client may keep what has no end, in seconds: it can still be deleted.
 _KEEP = 3600
-#: What a picture may do in a browser: nothing but be looked at, from any page.
+#: What a picture may do in a browser: nothing but be looked at, from any page (`nosniff` is on every answer).
 SAFE = {
-    "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",
     "Cross-Origin-Resource-Policy": "cross-origin",
 }

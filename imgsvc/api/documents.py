@@ -119,7 +119,8 @@ def etag(sha256: str) -> str:
 def progress(job: Job, step: str | None) -> tuple[int, int]:
     """Steps done and steps in all: one decode, then each output's operations and its encoding."""
     planned = _planned(job)
-    if job.state is State.SUCCEEDED:
+    # Results are stored when all of them are made.
+    if job.state is State.SUCCEEDED or (step is not None and step.endswith(": store")):
         return len(planned), len(planned)
     if step is None or step not in planned:
         return 0, len(planned)
@@ -129,12 +130,7 @@ def progress(job: Job, step: str | None) -> tuple[int, int]:
 def server_timing(queue_ms: float | None, steps: Sequence[Step]) -> str:
     """A Server-Timing header: the wait, then every step in its order."""
     entries = [] if queue_ms is None else [f"queue;dur={_short(queue_ms)}"]
-    for step in steps:
-        entry = f"{step.op};dur={_short(step.wall_ms)}"
-        if step.before and step.after and step.before != step.after:
-            sizes = "{}x{} to {}x{}".format(*step.before, *step.after)
-            entry += f';desc="{sizes}"'
-        entries.append(entry)
+    entries += [f"{step.op};dur={_short(step.wall_ms)}" for step in steps]
     return ", ".join(entries)
 
 

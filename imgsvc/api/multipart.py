@@ -9,11 +9,13 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from imgsvc.api import names
-from imgsvc.errors import MalformedMultipart
+from imgsvc.errors import MalformedMultipart, MissingFile
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
+#: The name of the part that is the image.
+FILE = "file"
 #: Fields of a form, and bytes of one of them.
 MAX_FIELDS, MAX_FIELD_BYTES = 20, 64 * 1024
 #: Bytes of one part's header line: room for a file name far longer than any file system takes.
@@ -47,8 +49,9 @@ Event = Field | FileStart | FileEnd | bytes
 class Form:
     """Reads one multipart/form-data body.
 
-    Every method raises MalformedMultipart. A part with a file name is a file, except where its name
-    is among `fields`: `curl -F ops=@pipeline.json` means the content.
+    Every method raises MalformedMultipart; `feed` MissingFile for an image that was sent as a field.
+    A part with a file name is a file, except where its name is among `fields`:
+    `curl -F ops=@pipeline.json` means the content.
     """
 
     def __init__(self, content_type: str, fields: frozenset[str]) -> None:
@@ -117,6 +120,8 @@ class Form:
         if self._file:
             self._events.append(FileStart(self._name, filename or ""))
             return
+        if self._name == FILE:
+            raise MissingFile("the part 'file' has no file name, so it is a field; send it as a file")
         self._count += 1
         if self._count > MAX_FIELDS:
             raise MalformedMultipart(f"the form has more than {MAX_FIELDS} fields")

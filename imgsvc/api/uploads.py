@@ -13,7 +13,7 @@ from starlette.requests import Request
 
 from imgsvc.api import names, parameters
 from imgsvc.api.envelope import ClientGoneError
-from imgsvc.api.multipart import Field, FileStart, Form
+from imgsvc.api.multipart import FILE, Field, FileStart, Form
 from imgsvc.errors import BodyTooLarge, MalformedRequest, MissingFile, TooManyFiles
 from imgsvc.service.intake import Incoming, Intake, Staged
 
@@ -21,8 +21,6 @@ _Wish = TypeVar("_Wish")
 
 #: Bytes of a JSON body: it names an image and holds none.
 MAX_JSON = 1024 * 1024
-#: The name of the part that is the image.
-FILE = "file"
 
 
 class Kind(Enum):
@@ -137,7 +135,7 @@ class _FormUpload(Generic[_Wish]):
                 elif isinstance(event, FileStart):
                     await self._begin(event, stack)
                 elif isinstance(event, Field):
-                    self._field(event)
+                    self._values.append((event.name, event.value))
         form.close()
         wish = self._reads.whole(parameters.once(self._values))
         if not self._filename and not self._begun.bytes:
@@ -158,8 +156,3 @@ class _FormUpload(Generic[_Wish]):
         self._reads.early(parameters.once(self._values))
         self._filename = part.filename
         self._incoming = await stack.enter_async_context(self._intake.begin(digest=self._digest))
-
-    def _field(self, field: Field) -> None:
-        if field.name == FILE:
-            raise MissingFile("the part 'file' has no file name, so it is a field; send it as a file")
-        self._values.append((field.name, field.value))

@@ -76,7 +76,7 @@ def explained(pipeline: Pipeline, size: Size | None) -> dict[str, object]:
     sizes = [size, *(pipeline.sizes(size) if size else [None] * len(pipeline.operations))]
     sizes += [sizes[-1]] * (len(operations) - len(pipeline.operations))
     steps = [
-        {"op": operation["op"], "in": before, "out": after}
+        {"op": operation["op"], "in": before and tuple(before), "out": after and tuple(after)}
         for operation, (before, after) in zip(operations, pairwise(sizes), strict=True)
     ]
     return {"spec": pipeline.text, "operations": operations, "steps": steps}

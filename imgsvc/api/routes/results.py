@@ -104,7 +104,7 @@ async def get_results_archive(request: Request) -> Response:
         for result in results
     ]
     stem = names.stem(job.filename) if job.filename else job.id
-    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+    headers = {"Cache-Control": "no-store"}
     if called(request.scope).head:
         entries_size = str(archive.size(entries))
         return Response(None, 200, headers | {"Content-Length": entries_size}, media_type="application/zip")

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.unit.api.served import api, picture, problem, running, size_of
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def door(tmp_path: Path) -> AsyncIterator[httpx2.AsyncClient]:
+    async with running(api(tmp_path)) as client:
+        yield client
+
+
+async def test_a_picture_comes_back_smaller(door: httpx2.AsyncClient) -> None:
+    answer = await door.post(
+        "/v1/process",
+        params={"ops": "resize:32x32,fit=cover/webp"},
+        content=picture(),
+        headers={"Content-Disposition": "attachment; filename*=UTF-8''k%C3%A4tzchen.jpg"},
+    )
+    assert answer.status_code == 200, answer.text
+    assert size_of(answer.content) == ("WEBP", (32, 32))
+    assert answer.headers["content-type"] == "image/webp"
+    assert answer.headers["content-length"] == str(len(answer.content))
+    assert answer.headers["etag"] == f'"{hashlib.sha256(answer.content).hexdigest()}"'
+    disposition = answer.headers["content-disposition"]
+    assert disposition == "inline; filename=\"k_tzchen.webp\"; filename*=UTF-8''k%C3%A4tzchen.webp"
+    names = [entry.partition(";dur=")[0] for entry in answer.headers["server-timing"].split(", ")]
+    assert names[:4] == ["queue", "decode", "resize", "encode"]
+    assert answer.headers["content-security-policy"] == "default-src 'none'; sandbox"
+    assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_without_operations_it_is_encoded_again(door: httpx2.AsyncClient) -> None:
+    answer = await door.post("/v1/process", content=picture(kind="PNG"))
+    assert size_of(answer.content) == ("PNG", (64, 48))
+    blank = await door.post("/v1/process?ops=", content=picture(kind="PNG"))
+    assert blank.status_code == 200
+
+
+async def test_a_form_is_taken_too(door: httpx2.AsyncClient) -> None:
+    answer = await door.post(
+        "/v1/process", files={"file": ("a.png", picture(kind="PNG"))}, data={"ops": "thumbnail:16x16/jpeg"}
+    )
+    assert size_of(answer.content) == ("JPEG", (16, 12))
+    assert 'filename="a.jpg"' in answer.headers["content-disposition"]
+
+
+async def test_a_pipeline_may_be_json_in_a_query(door: httpx2.AsyncClient) -> None:
+    answer = await door.post("/v1/process", params={"ops": '["grayscale",{"op":"png"}]'}, content=picture())
+    assert size_of(answer.content) == ("PNG", (64, 48))
+
+
+@pytest.mark.parametrize(
+    ("body", "refusal"),
+    [
+        (b"", (400, "empty-file")),
+        (b"x", (415, "unsupported-media-type")),
+        (b"hello, world", (415, "unsupported-media-type")),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", (415, "unsupported-media-type")),
+        (picture()[:-300], (422, "image-corrupt")),
+    ],
+)
+async def test_what_is_no_picture_is_refused(
+    door: httpx2.AsyncClient, body: bytes, refusal: tuple[int, str]
+) -> None:
+    answer = await door.post("/v1/process", params={"ops": "png"}, content=body)
+    assert problem(answer) == refusal
+    if refusal[0] == 415:
+        assert "image/jpeg" in answer.json()["supported"]
+
+
+@pytest.mark.parametrize(
+    ("query", "refusal"),
+    [
+        ({"ops": "rezise:3"}, (422, "invalid-operation")),
+        ({"ops": "resize:60000x60000,fit=fill,enlarge"}, (422, "output-too-large")),
+        ({"outputs": "{}"}, (422, "invalid-parameter")),
+        ({"priority": "high"}, (422, "invalid-parameter")),
+    ],
+)
+async def test_a_bad_wish_is_refused(
+    door: httpx2.AsyncClient, query: dict[str, str], refusal: tuple[int, str]
+) -> None:
+    assert problem(await door.post("/v1/process", params=query, content=picture())) == refusal
+
+
+@pytest.mark.parametrize(
+    ("parts", "refusal"),
+    [
+        ([("ops", (None, b"png"))], (422, "missing-file")),
+        ([("image", ("a.jpg", picture()))], (422, "missing-file")),
+        ([("file", (None, picture()))], (422, "missing-file")),
+        ([("file", ("", b""))], (422, "missing-file")),
+        ([("file", ("a.jpg", b""))], (400, "empty-file")),
+        ([("file", ("a.jpg", picture())), ("file", ("b.jpg", picture()))], (422, "too-many-files")),
+        ([("file", ("a.jpg", picture())), ("other", ("b.jpg", picture()))], (422, "too-many-files")),
+        (
+            [("file", ("a.jpg", picture())), ("ops", (None, b"png")), ("ops", (None, b"png"))],
+            (400, "malformed-request"),
+        ),
+        ([(f"f{number}", (None, b"x")) for number in range(1000)], (400, "malformed-multipart")),
+        ([("file", ("a.jpg", picture())), ("ops", (None, b"x" * 70_000))], (400, "malformed-multipart")),
+    ],
+)
+async def test_a_form_has_one_file(
+    door: httpx2.AsyncClient, parts: list[tuple[str, tuple[str | None, bytes]]], refusal: tuple[int, str]
+) -> None:
+    boundary = b"--------x"
+    body = b"".join(
+        b"--" + boundary + b"\r\n" + _disposition(name, filename) + b"\r\n\r\n" + value + b"\r\n"
+        for name, (filename, value) in parts
+    )
+    answer = await door.post(
+        "/v1/process",
+        content=body + b"--" + boundary + b"--\r\n",
+        headers={"Content-Type": f"multipart/form-data; boundary={boundary.decode()}"},
+    )
+    assert problem(answer) == refusal
+
+
+def _disposition(name: str, filename: str | None) -> bytes:
+    tail = "" if filename is None else f'; filename="{filename}"'
+    return f'Content-Disposition: form-data; name="{name}"{tail}'.encode()
+
+
+async def test_nothing_is_kept(door: httpx2.AsyncClient, tmp_path: Path) -> None:
+    answer = await door.post("/v1/process", params={"ops": "png"}, content=picture())
+    assert answer.status_code == 200
+    assert (await door.get("/v1/images")).json()["items"] == []
+    assert (await door.get("/v1/jobs")).json()["items"] == []
+    left = [path for path in (tmp_path / "staging").rglob("*") if path.is_file()]
+    assert left == []
