@@ -72,7 +72,7 @@ class Sharp:
         tune = {
             "MALLOC_MMAP_MAX_": "0",
             "MALLOC_TRIM_THRESHOLD_": kept,
-            "MALLOC_TOP_PAD_": str(memory.KEPT // 8),
+            "MALLOC_TOP_PAD_": str(memory.KEPT // 16),
         }
         self._process = subprocess.Popen(
             ["env", *(f"{name}={value}" for name, value in tune.items() if tuned), "node", script, folder],
