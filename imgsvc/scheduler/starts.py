@@ -196,7 +196,8 @@ class Starts:
                 if self.stopping.is_set():
                     return None  # the next start of the server takes it back
             with suppress(TimeoutError):
-                await asyncio.wait_for(self.stopping.wait(), pause)
+                async with asyncio.timeout(pause):
+                    await self.stopping.wait()
             pause = min(_LONGEST_REST, pause * 2)
 
     def _failed(self, error: Exception) -> None:

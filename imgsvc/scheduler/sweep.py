@@ -138,7 +138,9 @@ class Sweeper:
             if left <= 0:
                 return
             try:
-                await asyncio.wait_for(self._sooner.wait(), left)
+                # Not wait_for: up to Python 3.11 it swallows a cancellation that comes with the event.
+                async with asyncio.timeout(left):
+                    await self._sooner.wait()
             except TimeoutError:
                 return
 

@@ -14,7 +14,7 @@ from imgsvc.jobs import Image, Job, Output, Priority, Result, State, image_id, i
 from imgsvc.jobstore import JobStore, rank
 from imgsvc.scheduler import Scheduler
 from imgsvc.scheduler.clock import now
-from imgsvc.worker import Outcome, Report, Task
+from imgsvc.worker import Outcome, Report, Target, Task
 
 SUCCESS = Report(outcome=Outcome.SUCCEEDED)
 
@@ -178,3 +178,9 @@ def refusal() -> Report:
     return Report(
         outcome=Outcome.REFUSED, problem=Problem(code="image-corrupt", detail="the image is damaged")
     )
+
+
+def task(name: str = "call") -> Task:
+    """A synchronous call's task."""
+    target = Target(name="default", spec="thumbnail", key=f"staging/now/{name}-result")
+    return Task(storage="memory:", source=f"staging/now/{name}", targets=(target,), limits=Limits())

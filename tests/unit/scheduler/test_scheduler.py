@@ -8,19 +8,13 @@ import pytest
 
 from imgsvc import jobstore
 from imgsvc.errors import Draining, NotFound, QueueTimeout
-from imgsvc.imaging.limits import Limits
 from imgsvc.jobs import State
 from imgsvc.scheduler import Policy
-from imgsvc.worker import Outcome, Report, Target, Task
+from imgsvc.worker import Outcome, Report
 from tests.unit.scheduler.bench import bench, until
-from tests.unit.scheduler.parts import crash, refusal, submit
+from tests.unit.scheduler.parts import crash, refusal, submit, task
 
 pytestmark = pytest.mark.anyio
-
-
-def task(name: str = "call") -> Task:
-    target = Target(name="default", spec="thumbnail", key=f"staging/now/{name}-result")
-    return Task(storage="memory:", source=f"staging/now/{name}", targets=(target,), limits=Limits())
 
 
 async def test_a_job_is_claimed_run_and_recorded() -> None:
