@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from starlette.responses import Response
 
 from imgsvc import errors
@@ -160,9 +161,20 @@ def describe(app: FastAPI, servers: Iterable[str]) -> None:
         if app.openapi_schema is None:
             found = generate()
             found.setdefault("components", {})["schemas"] = schemas.components()
+            _restore_examples(app, found)
         return app.openapi_schema or {}
 
     app.openapi = openapi  # type: ignore[method-assign]  # the way that FastAPI documents
+
+
+def _restore_examples(app: FastAPI, found: Json) -> None:
+    """FastAPI drops every null, those in examples too."""
+    for route in app.routes:
+        if isinstance(route, APIRoute) and route.include_in_schema:
+            for method in route.methods or ():
+                answers = found["paths"][route.path_format][method.lower()]["responses"]
+                for status, told in route.responses.items():
+                    answers[str(status)] |= {key: told[key] for key in ("content",) if key in told}
 
 
 def _example(cls: type[ImgsvcError]) -> Json:

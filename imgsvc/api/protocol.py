@@ -22,6 +22,8 @@ HEADER_TIMEOUT = 10.0
 #: once would reset the connection and could take the answer with it.
 _LINGER_BYTES, _LINGER = 256 * 1024, 1.0
 
+#: Seconds for an answer to a client that has closed its side: nearly always it is gone, and its work with it.
+_FAREWELL = 0.5
 #: What belongs to the offer of another protocol.
 _OFFER = frozenset({b"connection", b"upgrade", b"http2-settings"})
 
@@ -49,6 +51,7 @@ class DoorProtocol(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._clock: asyncio.TimerHandle | None = None
+        self._farewell: asyncio.TimerHandle | None = None
         self._header_bytes = self._pending = 0
         self._refusal: ImgsvcError | None = None
         self._refused = False
@@ -65,7 +68,23 @@ class DoorProtocol(HttpToolsProtocol):
         """The client is gone, or we have closed."""
         self._stop_clock()
         self._lingering.gone()
+        if self._farewell is not None:
+            self._farewell.cancel()
         super().connection_lost(exc)
+
+    def eof_received(self) -> bool | None:  # type: ignore[override]  # asyncio's own type
+        """The client sends no more: it has gone, or only waits for its answer (`nc -N`) and gets a moment."""
+        cycle = self._current
+        if cycle is None or cycle.response_complete or cycle.more_body or self._lingering.lingers:
+            return None
+        self._farewell = self.loop.call_later(_FAREWELL, self.transport.close)
+        return True
+
+    def on_response_complete(self) -> None:
+        """An answer has been written."""
+        super().on_response_complete()
+        if self._farewell is not None:
+            self.transport.close()
 
     def data_received(self, data: bytes) -> None:
         """Bytes of the client's."""

@@ -245,6 +245,30 @@ async def test_an_upgrade_is_answered_as_a_plain_request() -> None:
         assert (status, body) == (200, b"3")
 
 
+async def test_a_client_that_has_said_all_gets_its_answer_and_the_end() -> None:
+    async with serving(guarded()) as (reader, writer):
+        writer.write(HEAD + b"Content-Length: 3\r\n\r\nabc")
+        writer.write_eof()
+        async with asyncio.timeout(5):
+            assert (await reader.read()).endswith(b"\r\n\r\n3")
+
+
+async def test_a_client_that_leaves_takes_its_request_with_it() -> None:
+    gone = asyncio.Event()
+
+    async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        gone.set()
+
+    async with serving(slow) as (_, writer):
+        writer.write(HEAD + b"Content-Length: 0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+        async with asyncio.timeout(5):
+            await gone.wait()
+
+
 async def test_this_is_no_proxy() -> None:
     async with serving(guarded()) as (reader, writer):
         writer.write(b"CONNECT example.org:443 HTTP/1.1\r\nHost: example.org\r\n\r\n")
