@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,9 @@ from imgsvc.errors import MalformedMultipart, MissingFile
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
+
+# It warns of every broken form; that is the client's news, and he gets it.
+logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 #: The name of the part that is the image.
 FILE = "file"
