@@ -207,8 +207,9 @@ INSERT INTO removed (id, removed_at) VALUES (?, ?)
 
 -- position --
 SELECT (
-    SELECT count(*) FROM jobs INDEXED BY jobs_line
-    WHERE state = 'queued' AND (rank, id) <= (mine.rank, mine.id)
+    SELECT count(*) FROM jobs INDEXED BY jobs_line WHERE state = 'queued' AND rank < mine.rank
+) + (
+    SELECT count(*) FROM jobs INDEXED BY jobs_line WHERE state = 'queued' AND rank = mine.rank AND id <= mine.id
 ) FROM jobs AS mine WHERE mine.id = :id AND mine.state = 'queued'
 
 -- backlog --
