@@ -110,7 +110,7 @@ class Length(Written):
         """Read `10` or `0.5`; raises ValueError."""
         if not re.fullmatch(cls.PATTERN, text, re.ASCII):
             raise ValueError(cls.ALLOWED)
-        return cls(float(text) if "." in text else int(text[:9]))
+        return cls(float(text) if "." in text else int(text))
 
     @classmethod
     def _read(cls, value: object) -> Self:

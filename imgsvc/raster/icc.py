@@ -16,6 +16,8 @@ Correction = Callable[[Image.Image], Image.Image]
 _SPACES = {"L": b"GRAY", "RGB": b"RGB ", "RGBA": b"RGB ", "CMYK": b"CMYK"}
 #: A profile that moves no channel of a grid of colours by more than this many levels is sRGB.
 _SAME = 1
+#: What a damaged profile raises; it is then no profile.
+_DAMAGED = (ImageCms.PyCMSError, OSError, ValueError, TypeError)
 #: Corrections kept; photographs come with a handful of profiles.
 _KEPT = 32
 _corrections: OrderedDict[tuple[bytes, str], Correction | None] = OrderedDict()
@@ -41,8 +43,8 @@ def embeddable(profile: bytes | None) -> bool:
     if profile is None or profile[16:20] not in {_SPACES["L"], _SPACES["RGB"]}:
         return False
     try:
-        ImageCms.ImageCmsProfile(io.BytesIO(profile))
-    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        _transform(profile, "L" if profile[16:20] == _SPACES["L"] else "RGB")
+    except _DAMAGED:
         return False
     return True
 
@@ -73,7 +75,7 @@ def correction_for(profile: bytes, mode: str) -> Correction | None:
         return _corrections[key]
     try:
         made = _make(profile, mode)
-    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):  # a damaged profile is no profile
+    except _DAMAGED:
         made = None
     _corrections[key] = made
     if len(_corrections) > _KEPT:
@@ -81,12 +83,17 @@ def correction_for(profile: bytes, mode: str) -> Correction | None:
     return made
 
 
-def _make(profile: bytes, mode: str) -> Correction | None:
-    source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-    target = mode if mode == "RGBA" else "RGB"
-    transform = ImageCms.ImageCmsTransform(
-        source, ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")), mode, target
+def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform:
+    return ImageCms.ImageCmsTransform(
+        ImageCms.ImageCmsProfile(io.BytesIO(profile)),
+        ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")),
+        mode,
+        "RGBA" if mode == "RGBA" else "RGB",
     )
+
+
+def _make(profile: bytes, mode: str) -> Correction | None:
+    transform = _transform(profile, mode)
     if mode == "L":  # lcms has no gray sRGB: gray maps to neutral RGB, of which one channel will do
         curve = transform.apply(Image.linear_gradient("L")).getchannel("G").crop((0, 0, 1, 256)).tobytes()
         return None if _close(curve, bytes(range(256))) else lambda image: image.point(list(curve))

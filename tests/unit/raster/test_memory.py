@@ -1,0 +1,47 @@
+"""Memory is reserved before native code that can't fail, and kept after it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from imgsvc.raster import memory
+
+#: Under a limit on its address space a worker resamples, is refused, and resamples again.
+_UNDER_LIMIT = """
+import resource
+from PIL import Image
+from imgsvc.raster import memory, resample
+from imgsvc.raster.geometry import Size
+
+memory.keep_freed()
+small = Image.new("RGBA", (400, 300))
+large = Image.new("RGBA", (4000, 3000))
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 70 * 2**20,) * 2)
+resample.resize(small, Size(100, 75))
+try:
+    resample.resize(large, Size(3900, 2900))
+except MemoryError:
+    resample.resize(small, Size(100, 75))
+    print("refused and alive")
+"""
+
+
+def test_what_can_not_be_had_is_a_memory_error() -> None:
+    memory.reserve(1 << 20)
+    with pytest.raises(MemoryError, match="no room"):
+        memory.reserve(1 << 60)
+
+
+def test_no_memory_for_resampling_is_an_error_and_not_the_end_of_the_process() -> None:
+    done = subprocess.run([sys.executable, "-c", _UNDER_LIMIT], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "refused and alive", done.stderr
+
+
+def test_freed_memory_is_kept_where_the_c_library_is_glibc() -> None:
+    code = "from imgsvc.raster import memory; print(memory.keep_freed())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() in {"True", "False"}
