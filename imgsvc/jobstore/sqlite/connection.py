@@ -8,24 +8,25 @@ from pathlib import Path
 from imgsvc.errors import StorageUnavailable
 from imgsvc.jobstore.sqlite.schema import migrate
 
-#: Kept in memory per connection, in KiB.
-_CACHE_KIB = 8192
+#: Kept in memory, in KiB. What is hot is small, the system's page cache holds the rest, and a reader forgets
+#: what it has at every commit; more was not faster at a million jobs (benchmarks/store_growth.py).
+_WRITER_KIB, _READER_KIB = 4096, 1024
 #: What the write-ahead log is cut to after a burst, in bytes.
 _WAL_BYTES = 64 * 1024 * 1024
 
 
-def _connect(path: Path, patience: float) -> sqlite3.Connection:
+def _connect(path: Path, patience: float, cache_kib: int) -> sqlite3.Connection:
     # Transactions are our own business (isolation_level None): the module's would begin DEFERRED.
     connection = sqlite3.connect(path, timeout=patience, isolation_level=None)
     connection.row_factory = sqlite3.Row
-    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+    connection.execute(f"PRAGMA cache_size = -{cache_kib}")
     connection.execute("PRAGMA temp_store = MEMORY")
     return connection
 
 
 def writer(path: Path, patience: float) -> sqlite3.Connection:
     """The one connection that writes; brings the schema up to date."""
-    connection = _connect(path, patience)
+    connection = _connect(path, patience, _WRITER_KIB)
     try:
         _write_ahead(connection)
         # A commit is on the disk when it returns: an accepted job survives a power cut.
@@ -46,6 +47,6 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
 
 def reader(path: Path, patience: float) -> sqlite3.Connection:
     """A connection that can't write; it sees what was committed when its statement began."""
-    connection = _connect(path, patience)
+    connection = _connect(path, patience, _READER_KIB)
     connection.execute("PRAGMA query_only = ON")
     return connection
