@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
 import os
@@ -31,7 +32,7 @@ from imgsvc.jobs import Result, Step
 from imgsvc.pipeline import Grammar
 from imgsvc.storage import Storage, connect
 
-__all__ = ["Outcome", "Progress", "Report", "Target", "Task", "run"]
+__all__ = ["Outcome", "Progress", "Report", "Target", "Task", "judge", "run"]
 
 _log = logging.getLogger(__name__)
 
@@ -109,7 +110,7 @@ def run(task: Mapping[str, Any], progress: Progress | None = None) -> dict[str, 
     try:
         results, warnings = _do(Task.model_validate(task), clock)
     except BaseException as error:  # noqa: BLE001  # an exception that crosses the process border may break the lane
-        outcome, problem = _judge(error)
+        outcome, problem = judge(error)
     report = Report(
         outcome=outcome,
         results=results,
@@ -185,7 +186,7 @@ def _step(timed: Timed) -> Step:
     )
 
 
-def _judge(error: BaseException) -> tuple[Outcome, Problem]:
+def judge(error: BaseException) -> tuple[Outcome, Problem]:
     """What an exception makes of a task."""
     match error:
         case Unavailable():
@@ -194,10 +195,10 @@ def _judge(error: BaseException) -> tuple[Outcome, Problem]:
             return Outcome.REFUSED, error.problem
         case FileNotFoundError():
             return Outcome.REFUSED, NotFound("an image that the task needs is gone").problem
-        case MemoryError():
+        case MemoryError() | OSError(errno=errno.ENOMEM):
             refusal = ImageTooLargeForMemory("the image needs more memory than a worker may use")
             return Outcome.REFUSED, refusal.problem
-        case OSError(errno=int()):
+        case FileExistsError() | OSError(errno=int()):
             return Outcome.INTERRUPTED, StorageUnavailable("the storage failed during the work").problem
     _log.error("a task failed by a bug", exc_info=error)
     return Outcome.REFUSED, InternalError("something went wrong inside the service").problem
