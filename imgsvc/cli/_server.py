@@ -1,0 +1,153 @@
+"""Runs the service in uvicorn's server, from the bound socket to a clean exit."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import signal
+import socket
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from typing import Any, TypeVar
+
+import click
+import uvicorn
+import uvloop
+
+from imgsvc import __version__, logs, wiring
+from imgsvc.api.protocol import door_protocol
+from imgsvc.cli._listen import BACKLOG, CannotListen, listen, url_of
+from imgsvc.config import Settings
+from imgsvc.service import Service
+
+_log = logging.getLogger("imgsvc.serve")
+
+#: Seconds that answers under way get, at least, when the work has ended.
+_LAST_ANSWERS = 5.0
+
+T = TypeVar("T")
+
+
+def serve(settings: Settings) -> int:
+    """Serve until told to stop; the exit status: 0 after a stop, 1 when the service could not start."""
+    logs.configure(settings.log_format, settings.log_level)
+    try:
+        # The port is taken first: who can't have it should not have touched the data directory.
+        with (
+            listen(settings.host, settings.port) as opened,
+            asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+        ):
+            runner.run(_run(settings, opened))
+    except (CannotListen, wiring.CannotOpen) as error:
+        click.echo(f"imgsvc: {error}", err=True)
+        return 1
+    return 0
+
+
+async def _run(settings: Settings, opened: socket.socket) -> None:
+    stop = _Stop()
+    async with AsyncExitStack() as stack:
+        service = await stop.unless(stack.enter_async_context(wiring.open_service(settings)))
+        if service is None:
+            return
+        server = _Server(_config(settings, service), lambda: _announce(settings, opened))
+        serving = asyncio.create_task(server.serve(sockets=[opened]))
+        await _first(serving, stop.asked)
+        if not serving.done():
+            server.leave(await _drain(service, settings.shutdown_grace, stop))
+        await serving
+    _log.info("stopped")
+
+
+def _config(settings: Settings, service: Service) -> uvicorn.Config:
+    return uvicorn.Config(
+        wiring.app_of(service, settings),
+        http=door_protocol(settings.header_timeout),
+        ws="none",
+        interface="asgi3",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=math.ceil(settings.keep_alive),
+    )
+
+
+def _announce(settings: Settings, opened: socket.socket) -> None:
+    _log.info("listening", extra={"url": url_of(opened), "version": __version__, "workers": settings.workers})
+    workers = f"{settings.workers} worker" + ("s" if settings.workers > 1 else "")
+    click.echo(f"imgsvc {__version__} listening on {url_of(opened)} ({workers}, data in {settings.data_dir})")
+
+
+async def _drain(service: Service, grace: float, stop: _Stop) -> float:
+    """Let what runs end, answering meanwhile; the seconds that are left for the last answers."""
+    began = time.monotonic()
+    _log.info("draining", extra={"grace_s": grace})
+    ending = asyncio.create_task(service.stop(grace))
+    await _first(ending, stop.insisted)
+    if ending.done():
+        await ending
+        return max(_LAST_ANSWERS, grace - (time.monotonic() - began))
+    _log.warning("told again to stop: what runs goes back to the queue")
+    ending.cancel()
+    await asyncio.wait({ending})
+    await service.stop(0)
+    return 0
+
+
+async def _first(*either: asyncio.Future[Any]) -> None:
+    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+
+
+class _Stop:
+    """Hears SIGTERM and SIGINT: the first asks for a clean stop, the second insists on a quick one."""
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.asked: asyncio.Future[None] = loop.create_future()
+        self.insisted: asyncio.Future[None] = loop.create_future()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._heard)
+
+    def _heard(self) -> None:
+        for wish in (self.asked, self.insisted):
+            if not wish.done():
+                wish.set_result(None)
+                return
+
+    async def unless(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """What `work` comes to; None, and it is canceled, when a stop is asked for before."""
+        task = asyncio.create_task(work)
+        await _first(task, self.asked)
+        if task.done():
+            return await task
+        task.cancel()
+        await asyncio.wait({task})
+        return None
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which leaves signals to us and says when it accepts."""
+
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, then say so."""
+        await super().startup(sockets)
+        self._announce()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Not uvicorn's way: it raises them again at the end, which turns a clean stop into status 143."""
+        yield
+
+    def leave(self, patience: float) -> None:
+        """Close the listener and idle connections now, the others within `patience` seconds."""
+        self.config.timeout_graceful_shutdown = math.ceil(patience)
+        self.should_exit = True
