@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import signal
 import socket
 import time
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from importlib import import_module
 from typing import Any, TypeVar
 
 import click
-import uvicorn
 import uvloop
 
 from imgsvc import __version__, logs, wiring
-from imgsvc.api.protocol import door_protocol
-from imgsvc.cli._listen import BACKLOG, CannotListen, listen, url_of
+from imgsvc.cli._listen import CannotListen, listen, url_of
 from imgsvc.config import Settings
 from imgsvc.service import Service
 
@@ -49,32 +47,18 @@ def serve(settings: Settings) -> int:
 async def _run(settings: Settings, opened: socket.socket) -> None:
     stop = _Stop()
     async with AsyncExitStack() as stack:
+        # While the workers start in processes of their own, this one imports what speaks HTTP.
+        http = asyncio.ensure_future(asyncio.to_thread(import_module, "imgsvc.cli._http"))
         service = await stop.unless(stack.enter_async_context(wiring.open_service(settings)))
         if service is None:
             return
-        server = _Server(_config(settings, service), lambda: _announce(settings, opened))
+        server = (await http).Server(service, settings, lambda: _announce(settings, opened))
         serving = asyncio.create_task(server.serve(sockets=[opened]))
         await _first(serving, stop.asked)
         if not serving.done():
             server.leave(await _drain(service, settings.shutdown_grace, stop))
         await serving
     _log.info("stopped")
-
-
-def _config(settings: Settings, service: Service) -> uvicorn.Config:
-    return uvicorn.Config(
-        wiring.app_of(service, settings),
-        http=door_protocol(settings.header_timeout),
-        ws="none",
-        interface="asgi3",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        backlog=BACKLOG,
-        timeout_keep_alive=math.ceil(settings.keep_alive),
-    )
 
 
 def _announce(settings: Settings, opened: socket.socket) -> None:
@@ -128,26 +112,3 @@ class _Stop:
         task.cancel()
         await asyncio.wait({task})
         return None
-
-
-class _Server(uvicorn.Server):
-    """uvicorn's server, which leaves signals to us and says when it accepts."""
-
-    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._announce = announce
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, then say so."""
-        await super().startup(sockets)
-        self._announce()
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Not uvicorn's way: it raises them again at the end, which turns a clean stop into status 143."""
-        yield
-
-    def leave(self, patience: float) -> None:
-        """Close the listener and idle connections now, the others within `patience` seconds."""
-        self.config.timeout_graceful_shutdown = math.ceil(patience)
-        self.should_exit = True

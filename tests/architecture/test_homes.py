@@ -20,17 +20,18 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "loky": ("dispatch/loky.py",),
     "sqlite3": ("jobstore/",),
     "aiofiles": ("service/",),
-    "zipstream": ("service/",),
+    "zipstream": ("api/archive.py",),
     "fastapi": ("api/",),
     "starlette": ("api/",),
     "python_multipart": ("api/",),
     # The protocol class that bounds slow headers is the api's; running the server is the command line's.
     "uvicorn": ("cli/", "asgi.py", "api/protocol.py"),
+    "uvloop": ("cli/",),
     "httptools": ("api/protocol.py",),
     "click": ("cli/",),
     "structlog": ("logs.py",),
     "pydantic_settings": ("config/",),
-    "uuid_utils": ("jobs.py", "service/"),
+    "uuid_utils": ("jobs.py", "service/", "wiring/"),
     # The language of values that cross a border, and of JSON.
     "pydantic": ("",),
     "pydantic_core": ("",),
@@ -40,7 +41,6 @@ HOMES: Mapping[str, tuple[str, ...]] = {
 
 #: Declared, and used by name or by another library only.
 INDIRECT = {
-    "uvloop": "uvicorn's event loop",
     "python-multipart": "its module is python_multipart",
 }
 

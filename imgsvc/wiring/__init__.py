@@ -6,20 +6,12 @@ import fcntl
 import os
 import shutil
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import (
-    AbstractAsyncContextManager,
-    AsyncExitStack,
-    asynccontextmanager,
-    contextmanager,
-    nullcontext,
-)
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
 from uuid_utils import uuid7
 
 from imgsvc import dispatch, jobstore, storage
-from imgsvc.api.app import Api, create_app
-from imgsvc.api.options import ApiOptions
 from imgsvc.config import Settings
 from imgsvc.dispatch import Resources
 from imgsvc.errors import ImgsvcError
@@ -97,18 +89,6 @@ async def open_service(
         )
 
 
-def app_of(service: Service, settings: Settings) -> Api:
-    """The ASGI application of a service that is open; closing it is left to whoever opened it."""
-    opened: AbstractAsyncContextManager[Service] = nullcontext(service)
-    return create_app(lambda: opened, _options(settings), metrics=service.metrics)
-
-
-def open_app(settings: Settings) -> Api:
-    """The ASGI application of a service that opens and closes with it, for servers other than ours."""
-    metrics = Metrics()
-    return create_app(lambda: open_service(settings, metrics=metrics), _options(settings), metrics=metrics)
-
-
 @contextmanager
 def _refusals() -> Iterator[None]:
     """What a part says of its options or of its medium, as a reason not to start."""
@@ -173,17 +153,6 @@ def _resources(settings: Settings, scratch: Path) -> Resources:
         memory=settings.worker_memory,
         tasks_per_process=settings.lane_tasks,
         scratch=scratch,
-    )
-
-
-def _options(settings: Settings) -> ApiOptions:
-    return ApiOptions(
-        max_body=settings.max_body,
-        body_timeout=settings.body_timeout,
-        job_timeout=settings.job_timeout,
-        cors_origins=settings.cors_origins,
-        public_url=settings.public_url,
-        testing=settings.test_operations,
     )
 
 
