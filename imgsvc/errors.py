@@ -365,3 +365,18 @@ def _leaves(root: type[ImgsvcError]) -> list[type[ImgsvcError]]:
 
 #: Every error that can be raised, by its code.
 ERRORS: dict[str, type[ImgsvcError]] = {cls.code: cls for cls in _leaves(ImgsvcError)}
+
+
+def from_problem(problem: Problem) -> ImgsvcError:
+    """The error that a problem was made of, on the other side of a process border.
+
+    Raises KeyError for a code that there is not.
+    """
+    return ERRORS[problem.code](
+        problem.detail,
+        errors=problem.errors,
+        limit=problem.limit,
+        actual=problem.actual,
+        supported=problem.supported,
+        output=problem.output,
+    )

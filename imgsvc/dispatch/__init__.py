@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from imgsvc import plugins
-from imgsvc.dispatch._base import Dispatcher, LaneInfo, LaneState, Resources, Restart, Slot
+from imgsvc.dispatch._base import CannotStart, Dispatcher, LaneInfo, LaneState, Resources, Restart, Slot
 
-__all__ = ["Dispatcher", "LaneInfo", "LaneState", "Resources", "Restart", "Slot", "connect"]
+__all__ = ["CannotStart", "Dispatcher", "LaneInfo", "LaneState", "Resources", "Restart", "Slot", "connect"]
 
 
 def connect(url: str, resources: Resources) -> Dispatcher:

@@ -30,6 +30,10 @@ class Resources:
     scratch: Path = Path("/tmp")  # noqa: S108  # a fallback for programs without a data directory
 
 
+class CannotStart(Exception):
+    """No worker process comes up; `str(error)` says why, for the operator's eyes."""
+
+
 class LaneState(StrEnum):
     """What a lane is doing."""
 
@@ -66,8 +70,10 @@ class Slot(Protocol):
 
     #: The lane's number, from 1.
     lane: int
-    #: The pid of the process that will run the task, where there is one.
-    pid: int | None
+
+    @property
+    def pid(self) -> int | None:
+        """The pid of the process that will run the task, where there is one."""
 
     async def run(self, task: Task, timeout: float) -> Report:
         """Run a task to its end, at most `timeout` seconds; never raises for the task's fault.
@@ -95,7 +101,10 @@ class Dispatcher(Protocol):
     isolates: bool
 
     async def start(self) -> None:
-        """Bring up the lanes and the desk; returns when at least one lane takes tasks."""
+        """Bring up the lanes and the desk; returns when at least one lane takes tasks.
+
+        Raises CannotStart.
+        """
 
     async def stop(self) -> None:
         """Kill what runs and leave no process behind; safe to call twice."""

@@ -1,0 +1,1 @@
+"""Lanes: one process each, one task in flight, and what goes on in and around such a process."""

@@ -1,0 +1,205 @@
+"""Lanes on loky: executors of one process each, so that what one task does to its process harms no other.
+
+Every touch of loky, its private attributes included, is in this file; `_Parts` names them.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import signal
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from multiprocessing import process as stdlib_process
+from multiprocessing import resource_tracker as stdlib_tracker
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from loky.backend import resource_tracker as loky_tracker
+from loky.process_executor import ProcessPoolExecutor
+
+from imgsvc.dispatch._base import CannotStart, Resources
+from imgsvc.dispatch._lanes import child
+from imgsvc.dispatch._lanes.board import Board
+from imgsvc.dispatch._lanes.lanes import Lanes
+
+#: What worker processes find in their environment besides ours.
+_ENV = {
+    # loky never replaces a process by itself: it would need what `seal` closes.
+    "LOKY_MAX_MEMORY_LEAK_SIZE": "1e15",
+    # Known to loky as "leave it off": a segmentation fault prints no traceback on our stderr.
+    "PYTHONFAULTHANDLER": "",
+    # Each further arena of glibc's malloc takes 64 MB of the address space that `memory` bounds.
+    "MALLOC_ARENA_MAX": "2",
+}
+#: What a worker may send: an integer with its envelope takes 120 bytes.
+_LONGEST_ANSWER = 4096
+#: Seconds that loky's thread waits for a process that it has killed.
+_JOIN_S = 5.0
+
+
+def connect(url: str, resources: Resources) -> LokyDispatcher:
+    """See `dispatch.connect`: `loky:` has no options."""
+    if url != "loky:":
+        raise ValueError(f"loky: takes no options, {url!r} has some")
+    return LokyDispatcher(resources)
+
+
+class LokyDispatcher(Lanes):
+    """See `dispatch.Dispatcher`."""
+
+    def __init__(self, resources: Resources, work: str = "imgsvc.worker:run") -> None:
+        """`work` names the function that does tasks: worker processes import it."""
+        super().__init__(resources, work, partial(LokyProcess, resources))
+
+
+class LokyProcess:
+    """One process in an executor of its own: see `process.Process`. Made on the event loop's thread.
+
+    (PR_SET_PDEATHSIG is bound to the thread that starts a process: were that a pool's, the process
+    would be killed when the thread ends.)
+    """
+
+    def __init__(self, resources: Resources, work: str) -> None:
+        # A worker has no business with the trackers: loky's removes any path that it is told.
+        trackers = [fd for fd in (loky_tracker.getfd(), stdlib_tracker.getfd()) if fd is not None]
+        setup = child.Setup(os.getpid(), resources.memory, work, foreign=tuple(trackers))
+        self.board = Board.make(resources.scratch)
+        executor = ProcessPoolExecutor(
+            max_workers=1, timeout=None, env=_ENV, initializer=child.begin, initargs=(setup, self.board)
+        )
+        with _signals_held():
+            self.ready: Future[int] = executor.submit(child.ready)
+        self._executor = executor
+        self._parts = parts = _Parts.of(executor)
+        (self._process,) = parts.processes.values()
+        self.pid: int = self._process.pid or 0
+        self.sentinel: int = self._process.sentinel
+        parts.thread.kill_workers = partial(_kill_all, parts.processes)
+        parts.reader.recv = partial(_receive, parts.reader)  # type: ignore[method-assign]  # see there
+
+    def __repr__(self) -> str:
+        return f"<LokyProcess {self.pid}>"
+
+    def seal(self) -> None:
+        """See `Process.seal`: without our own end, a worker killed in mid-answer is an end of file."""
+        self._parts.writer.close()
+        self.board.handed_over()
+
+    def submit(self, task: bytes, cpu_s: float) -> Future[int]:
+        """See `Process.submit`."""
+        future: Future[int] = self._executor.submit(child.run, task, cpu_s)
+        return future
+
+    def kill(self) -> None:
+        """See `Process.kill`."""
+        _kill(self._process)
+
+    @property
+    def exitcode(self) -> int | None:
+        """See `Process.exitcode`."""
+        return self._process.exitcode
+
+    def close(self) -> None:
+        """See `Process.close`."""
+        if self.exitcode is None:
+            # Not even the interpreter's exit waits for a process that survives SIGKILL.
+            _children().discard(self._process)
+        self._executor.shutdown(wait=False, kill_workers=True)
+        self.board.close()
+        self._thread = self._parts.thread
+        del self._executor, self._process, self._parts
+
+    def join(self, seconds: float) -> None:
+        """See `Process.join`."""
+        self._thread.join(seconds)
+        # The last reference to what holds the semaphores: they are removed now, not at some collection.
+        del self._thread
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What we use of an executor beyond its public face."""
+
+    #: Its one process, by pid.
+    processes: dict[int, BaseProcess]
+    #: Both ends of the pipe through which results come.
+    reader: Connection
+    writer: Connection
+    #: The thread that tends to the process; it has `kill_workers`.
+    thread: Any
+
+    @classmethod
+    def of(cls, executor: ProcessPoolExecutor) -> _Parts:
+        """Raises CannotStart for a loky that is not the one we know."""
+        thread = _part(executor, "_executor_manager_thread")
+        _part(executor, "_executor_manager_thread.kill_workers")
+        return cls(
+            processes=_part(executor, "_processes"),
+            reader=_part(executor, "_result_queue._reader"),
+            writer=_part(executor, "_result_queue._writer"),
+            thread=thread,
+        )
+
+
+def _part(executor: ProcessPoolExecutor, path: str) -> Any:  # noqa: ANN401  # whatever loky keeps there
+    value: object = executor
+    for name in path.split("."):
+        value = getattr(value, name, None)
+    if value is None:
+        executor.shutdown(wait=False, kill_workers=True)
+        raise CannotStart(
+            f"loky {version('loky')} is not supported: its ProcessPoolExecutor has no {path}; install 3.7"
+        )
+    return value
+
+
+def _children() -> set[BaseProcess]:
+    """The processes that the interpreter waits for as it exits."""
+    found: set[BaseProcess] = getattr(stdlib_process, "_children", set())
+    return found
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """A process started here is deaf to SIGINT and SIGTERM until it has chosen to ignore them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _kill(process: BaseProcess) -> None:
+    if process.exitcode is None and process.pid is not None:
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
+
+
+def _kill_all(processes: dict[int, BaseProcess], reason: str = "") -> None:  # noqa: ARG001  # as loky calls it
+    """In place of `kill_workers`, which runs `pgrep` for each process and waits for ever."""
+    while processes:
+        _, process = processes.popitem()
+        _kill(process)
+        process.join(_JOIN_S)
+
+
+def _receive(reader: Connection) -> object:
+    """In place of `recv`, which builds whatever object a process that has been taken over sends."""
+    return _Answers(io.BytesIO(reader.recv_bytes(_LONGEST_ANSWER))).load()
+
+
+class _Answers(pickle.Unpickler):
+    """Reads loky's envelope around integers and nothing else; anything else breaks the lane."""
+
+    def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401  # as pickle has it
+        """See `pickle.Unpickler`."""
+        if (module, name) != ("loky.process_executor", "_ResultItem"):
+            raise pickle.UnpicklingError(f"a worker sent a {module}.{name}")
+        return super().find_class(module, name)
