@@ -15,7 +15,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from PIL.Image import Image
 from pydantic import BaseModel, ConfigDict
 
 from imgsvc.errors import (
@@ -130,18 +129,16 @@ def _do(task: Task, clock: Clock) -> tuple[tuple[Result, ...], tuple[str, ...]]:
     storage = _storage(task.storage)
     grammar = Grammar(testing=True)  # the API has refused what may not be asked for
     targets = [(target.name, grammar.parse(target.spec)) for target in task.targets]
-    images = {image: _picture(storage, key, task.limits) for image, key in task.images.items()}
+    images = {}
+    for image, key in task.images.items():
+        with storage.open(key) as file:
+            images[image] = picture(file, task.limits)
     with storage.open(task.source) as source:
         rendered = render(source, targets, task.limits, images=images, clock=clock)
     return (
         _store(storage, task.targets, rendered, clock),
         tuple(warning for result in rendered for warning in result.warnings),
     )
-
-
-def _picture(storage: Storage, key: str, limits: Limits) -> Image:
-    with storage.open(key) as file:
-        return picture(file, limits)
 
 
 def _store(
