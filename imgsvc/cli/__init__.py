@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 
@@ -17,6 +16,11 @@ Examples:
   imgsvc process photo.jpg -p resize:800x/webp:82 -o photo.webp
   imgsvc config show
 """
+
+
+#: They write for a reader who may leave early; then they end quietly, as every filter does. (A server
+#: must live through it.)
+_FILTERS = frozenset({"config", "process"})
 
 
 class _Commands(click.Group):
@@ -44,6 +48,8 @@ def group(context: click.Context) -> None:
     """A self-hosted image-processing service."""
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
+    if context.invoked_subcommand in _FILTERS:
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 
 
 def main() -> None:
@@ -55,8 +61,4 @@ def main() -> None:
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         code = 128 + signal.SIGINT
-    except BrokenPipeError:
-        # Whoever read our output has left; Python must not complain about it while it exits.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 128 + signal.SIGPIPE
     sys.exit(code if isinstance(code, int) else 0)

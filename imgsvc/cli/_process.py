@@ -1,0 +1,176 @@
+"""What `imgsvc process` does with one image: read, render, write."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import click
+import orjson
+
+from imgsvc import formats
+from imgsvc.cli._settings import settings_or_exit
+from imgsvc.errors import ImgsvcError, InvalidOperation
+from imgsvc.imaging import Clock, Facts, Limits, Rendered, Timed, probe, render
+from imgsvc.pipeline import Grammar, Pipeline
+
+_KIB = 1024
+
+
+@dataclass(slots=True)
+class Target:
+    """Where results go: one file, a folder, or standard output."""
+
+    path: Path | None
+    folder: bool
+    force: bool
+    written: set[Path] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, output: str, inputs: Sequence[str], *, force: bool) -> Target:
+        """What `-o` means for these inputs; a misuse is a click.UsageError."""
+        if output == "-":
+            if len(inputs) > 1:
+                raise click.UsageError("only one image fits into standard output")
+            if sys.stdout.isatty():
+                raise click.UsageError("an image is nothing for a terminal: name a file with -o")
+            return cls(None, folder=False, force=force)
+        path = Path(output)
+        folder = output.endswith("/") or path.is_dir() or len(inputs) > 1
+        if folder and path.exists() and not path.is_dir():
+            raise click.UsageError(f"{output} is not a folder, and there are {len(inputs)} images")
+        return cls(path, folder=folder, force=force)
+
+    def format(self) -> str | None:
+        """The name of the format that the file's extension asks for; an unknown one is a misuse."""
+        if self.path is None or self.folder or not self.path.suffix:
+            return None
+        extension = self.path.suffix.lstrip(".").lower()
+        known = {kind.extension: name for name, kind in formats.registry().items()}
+        name = {**known, **{name: name for name in known.values()}}.get(extension)
+        if name is None:
+            raise click.UsageError(f"no format is called {extension}; there is {', '.join(known)}")
+        return name
+
+    def write(self, name: str, result: Rendered) -> Path | None:
+        """Write a result, whole or not at all; raises FileExistsError for what may not be overwritten."""
+        if self.path is None:
+            sys.stdout.buffer.write(result.data)
+            sys.stdout.buffer.flush()
+            return None
+        path = self.path
+        if self.folder:
+            path.mkdir(parents=True, exist_ok=True)
+            stem = "stdin" if name == "-" else Path(name).stem
+            path = path / f"{stem}.{result.format.extension}"
+        if path in self.written or (path.exists() and not self.force):
+            raise FileExistsError(str(path))
+        partial = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            partial.write_bytes(result.data)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+        self.written.add(path)
+        return path
+
+
+@dataclass(slots=True)
+class Run:
+    """What became of one image."""
+
+    name: str
+    fault: str | None = None
+    output: Path | None = None
+    bytes_in: int = 0
+    source: Facts | None = None
+    result: Rendered | None = None
+    steps: tuple[Timed, ...] = ()
+
+    def line(self) -> str:
+        """In one line, for people."""
+        if self.source is None or self.result is None:
+            return f"{self.name}: {self.fault}"
+        before = f"{self.source.width}x{self.source.height} {_weight(self.bytes_in)}"
+        after = f"{self.result.size.width}x{self.result.size.height} {_weight(len(self.result.data))}"
+        took = sum(step.wall_ms for step in self.steps)
+        return f"{self.name} {before} -> {self.output or '-'} {after} in {took:.0f} ms"
+
+    def table(self) -> str:
+        """A line for each timed step."""
+        return "".join(
+            f"  {step.op:<12} {step.wall_ms:8.1f} ms wall {step.cpu_ms:8.1f} ms CPU\n" for step in self.steps
+        )
+
+    def document(self) -> dict[str, object]:
+        """As JSON."""
+        result = self.result
+        return {
+            "input": self.name,
+            "output": str(self.output) if self.output else None,
+            "error": self.fault,
+            "content_type": result.format.media_type if result else None,
+            "width": result.size.width if result else None,
+            "height": result.size.height if result else None,
+            "bytes": len(result.data) if result else None,
+            "warnings": list(result.warnings) if result else [],
+            "steps": [
+                {"op": step.op, "wall_ms": round(step.wall_ms, 3), "cpu_ms": round(step.cpu_ms, 3)}
+                for step in self.steps
+            ],
+        }
+
+
+def pipeline_of(parts: Sequence[str], target: Target) -> Pipeline:
+    """The pipeline that the options spell; a fault in it is a click.UsageError that names each one."""
+    text = "/".join(part.strip("/|") for part in parts if part.strip("/|"))
+    try:
+        pipeline = Grammar().load(text) if text else Pipeline()
+        if pipeline.format is None and (wanted := target.format()):
+            pipeline = Grammar().load(f"{pipeline.text}/{wanted}".lstrip("/"))
+    except InvalidOperation as error:
+        faults = [fault.detail for fault in error.problem.errors] or [str(error)]
+        raise click.UsageError("\n".join(faults)) from None
+    if pipeline.sources():
+        raise click.UsageError("image ids mean something to the service only")
+    return pipeline
+
+
+def process(name: str, pipeline: Pipeline, target: Target) -> Run:
+    """Run the pipeline on one image; what goes wrong is the run's fault."""
+    clock = Clock()
+    run = Run(name)
+    try:
+        data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+        run.bytes_in = len(data)
+        run.source = probe(io.BytesIO(data), _limits())
+        (run.result,) = render(data, [("default", pipeline)], _limits(), clock=clock)
+        run.output = target.write(name, run.result)
+    except ImgsvcError as error:
+        run.fault = str(error)
+    except FileExistsError as error:
+        run.fault = f"{error} is there already; --force overwrites it"
+    except OSError as error:
+        run.fault = error.strerror or type(error).__name__
+    run.steps = tuple(clock.steps)
+    return run
+
+
+def document(runs: Sequence[Run]) -> bytes:
+    """What became of all images, as JSON."""
+    return orjson.dumps([run.document() for run in runs], option=orjson.OPT_INDENT_2)
+
+
+def _limits() -> Limits:
+    return Limits.model_validate(settings_or_exit().model_dump(include=set(Limits.model_fields)))
+
+
+def _weight(count: int) -> str:
+    for unit, factor in (("MiB", _KIB * _KIB), ("KiB", _KIB)):
+        if count >= factor:
+            return f"{count / factor:.1f} {unit}"
+    return f"{count} B"
