@@ -285,7 +285,7 @@ class Gravity(Written):
 
 
 def _place(align: float, free: int) -> int:
-    """The nearest whole pixel; ties go to the left and the top, which centres as Pillow does."""
+    """A whole pixel; what is left over by centring lies to the right and below."""
     return int(free * align) if free >= 0 else -int(-free * align)
 
 
