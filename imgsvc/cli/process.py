@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 
-
 _MORE = """
 Without a format in the pipeline, the output's name decides, then the source's own format.
 Exit status: 0 done, 1 some images failed (the others are done), 2 misused.

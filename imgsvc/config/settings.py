@@ -152,7 +152,10 @@ class Data(_Group):
     cache_bytes: Annotated[
         int,
         Bytes(0),
-        About("Room for cached renders.", "Some ten thousand pictures of a web page's size."),
+        About(
+            "Room for cached renders (`/r/`, which is yet to come).",
+            "Some ten thousand pictures of a web page's size.",
+        ),
     ] = _GIB
     sweep_interval: Annotated[
         float,

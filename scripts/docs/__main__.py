@@ -8,13 +8,17 @@ One function here is one page: its name is the file's name, its docstring is for
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Iterator
 from inspect import cleandoc
+from itertools import groupby
 from pathlib import Path
 
-from imgsvc import formats
+from imgsvc import config, formats
 from imgsvc import operations as operations_room
+from imgsvc.api import problems
+from imgsvc.errors import ERRORS, ImgsvcError, Unavailable
 from imgsvc.formats import Format
 from imgsvc.operations import Operation
 from imgsvc.pipeline.allowed import allowed, phrase
@@ -79,6 +83,85 @@ def operations() -> str:
     return "\n".join(lines) + "\n"
 
 
+CONFIGURATION = """\
+# Configuration
+
+Settings are environment variables, read once at start. `imgsvc config show` prints every one with its value
+and where that comes from (`--json` too). `imgsvc serve` takes `--host`, `--port`, `--workers` and
+`--data-dir` on the command line; they go before the environment.
+
+A variable that starts with `IMGSVC_` and is not in these tables stops the start, and so does a value that is
+not allowed: a typing error in a limit would be a limit that is not there. An empty variable is as good as
+none.
+
+Bytes, pixels and durations are plain numbers or have a unit: `64MiB`, `20GB`, `50MP`, `500ms`, `30s`, `10m`,
+`24h`, `7d`.
+"""
+
+#: What the page's introduction says once.
+_UNITS = re.compile(r", as a plain number or (with a unit|in megapixels) \([^)]*\)")
+
+
+def configuration() -> str:
+    """Every setting, from its description."""
+    lines = [NOTE, CONFIGURATION]
+    for group, settings in groupby(config.describe(), key=lambda setting: setting.group):
+        lines += [
+            f"## {group}",
+            "",
+            "| setting | default | | why this default |",
+            "| --- | --- | --- | --- |",
+        ]
+        lines += [
+            f"| `{setting.variable}` | {_cell(setting.default)} | {_cell(setting.about.text)}"
+            f" *{_cell(_UNITS.sub('', setting.expected))}* | {_cell(setting.about.why)} |"
+            for setting in settings
+        ]
+        lines.append("")
+    return "\n".join(lines)
+
+
+PROBLEMS = """\
+# Errors
+
+Every answer that is not a success is `application/problem+json` ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)):
+
+```json
+{"type": "/problems/invalid-operation", "title": "An operation is not valid", "status": 422,
+ "detail": "there is no operation 'rezise'; did you mean 'resize'?", "code": "invalid-operation",
+ "request_id": "req_01a21126664774f1b23516a6d6323fdb",
+ "errors": [{"detail": "there is no operation 'rezise'; did you mean 'resize'?",
+             "pointer": "/0/op", "offset": 0}]}
+```
+
+`code` is for programs and never changes its meaning; `detail` is for people. `request_id` is in the service's
+log too. `errors` points at each fault: `pointer` into the JSON form of what was sent, `offset` into its text
+form, `allowed` says what would be right. `limit` and `actual` are there where a limit was passed, `supported`
+where something else would be taken. A failed job carries the same object in `error`.
+
+What says *later* comes with `Retry-After`: the same request may succeed then.
+"""
+
+
+def errors() -> str:
+    """Every problem code, from the errors' docstrings and the table of statuses."""
+    found = sorted(ERRORS.values(), key=lambda cls: (problems.STATUS[cls], cls.code))
+    lines = [NOTE, PROBLEMS, "| status | code | | |", "| --- | --- | --- | --- |"]
+    lines += [
+        f"| {problems.STATUS[cls]} | [`{cls.code}`](#{cls.code}) | {problems.about(cls)[0]} | {_later(cls)} |"
+        for cls in found
+    ]
+    for cls in found:
+        title, more = problems.about(cls)
+        lines += ["", f"### {cls.code}", "", f"{problems.STATUS[cls]}. {title}."]
+        lines += ["", more] if more else []
+    return "\n".join(lines) + "\n"
+
+
+def _later(cls: type[ImgsvcError]) -> str:
+    return "later" if issubclass(cls, Unavailable) else ""
+
+
 def _section(model: type[Operation | Format]) -> Iterator[str]:
     yield from ("", f"### {word(model).name}", "", cleandoc(model.__doc__ or ""), "")
     yield from ("```", model.example, "```")
@@ -124,7 +207,7 @@ def _yes(value: bool) -> str:
     return "yes" if value else "no"
 
 
-PAGES: dict[str, Callable[[], str]] = {page.__name__: page for page in (operations,)}
+PAGES: dict[str, Callable[[], str]] = {page.__name__: page for page in (operations, configuration, errors)}
 
 
 def main() -> int:
