@@ -8,6 +8,7 @@ One function here is one page: its name is the file's name, its docstring is for
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -18,9 +19,10 @@ from pathlib import Path
 from imgsvc import config, formats
 from imgsvc import operations as operations_room
 from imgsvc.api import problems
-from imgsvc.errors import ERRORS, ImgsvcError, Unavailable
+from imgsvc.errors import ERRORS, ImgsvcError, InvalidOperation, Unavailable
 from imgsvc.formats import Format
 from imgsvc.operations import Operation
+from imgsvc.pipeline import Grammar
 from imgsvc.pipeline.allowed import allowed, phrase
 from imgsvc.pipeline.words import Word, word
 
@@ -127,11 +129,7 @@ PROBLEMS = """\
 Every answer that is not a success is `application/problem+json` ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)):
 
 ```json
-{"type": "/problems/invalid-operation", "title": "An operation is not valid", "status": 422,
- "detail": "there is no operation 'rezise'; did you mean 'resize'?", "code": "invalid-operation",
- "request_id": "req_01a21126664774f1b23516a6d6323fdb",
- "errors": [{"detail": "there is no operation 'rezise'; did you mean 'resize'?",
-             "pointer": "/0/op", "offset": 0}]}
+{example}
 ```
 
 `code` is for programs and never changes its meaning; `detail` is for people. `request_id` is in the service's
@@ -146,7 +144,12 @@ What says *later* comes with `Retry-After`: the same request may succeed then.
 def errors() -> str:
     """Every problem code, from the errors' docstrings and the table of statuses."""
     found = sorted(ERRORS.values(), key=lambda cls: (problems.STATUS[cls], cls.code))
-    lines = [NOTE, PROBLEMS, "| status | code | | |", "| --- | --- | --- | --- |"]
+    lines = [
+        NOTE,
+        PROBLEMS.replace("{example}", _example()),
+        "| status | code | | |",
+        "| --- | --- | --- | --- |",
+    ]
     lines += [
         f"| {problems.STATUS[cls]} | [`{cls.code}`](#{cls.code}) | {problems.about(cls)[0]} | {_later(cls)} |"
         for cls in found
@@ -156,6 +159,14 @@ def errors() -> str:
         lines += ["", f"### {cls.code}", "", f"{problems.STATUS[cls]}. {title}."]
         lines += ["", more] if more else []
     return "\n".join(lines) + "\n"
+
+
+def _example() -> str:
+    try:
+        Grammar().parse("blur:200")
+    except InvalidOperation as error:
+        return json.dumps(problems.document(error.problem, "req_01a21126664774f1b23516a6d6323fdb"), indent=1)
+    raise AssertionError("this is out of bounds")
 
 
 def _later(cls: type[ImgsvcError]) -> str:
