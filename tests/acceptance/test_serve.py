@@ -35,8 +35,8 @@ def run(
 
 def test_it_says_where_it_listens_with_how_many_workers_and_where_its_data_is(server: Server) -> None:
     output = server.log.read_text()
-    line = f"imgsvc {__version__} listening on http://127.0.0.1:{server.port} (2 workers, data in {server.data})\n"
-    assert output.count(line) == 1
+    where = f"http://127.0.0.1:{server.port} (2 workers, data in {server.data})"
+    assert output.count(f"imgsvc {__version__} listening on {where}\n") == 1
     assert "Uvicorn" not in output
 
 
@@ -117,6 +117,19 @@ def test_a_data_directory_that_can_t_be_used_is_said_so(tmp_path: Path) -> None:
     assert "Traceback" not in found.stderr
 
 
+def test_a_signal_in_its_first_moments_ends_it_too(tmp_path: Path) -> None:
+    """A container's first process is deaf to a signal that it has no handler for."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "imgsvc", "serve", "--port", "0", "--data-dir", str(tmp_path / "data")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    wait_until(lambda: _handles(process.pid, signal.SIGTERM), 30)
+    process.terminate()
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 0, errors
+
+
 @pytest.mark.parametrize(
     "scheme", ["IMGSVC_STORAGE=ftp://x", "IMGSVC_JOBS=oracle:x", "IMGSVC_DISPATCH=inline:"]
 )
@@ -175,6 +188,12 @@ def test_other_servers_can_run_the_application(tmp_path: Path, photo: Callable[.
         process.wait()
         log.close()
     assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+def _handles(pid: int, number: signal.Signals) -> bool:
+    """Has the process a handler for the signal?"""
+    status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return bool(int(status["SigCgt"], 16) >> (number - 1) & 1)
 
 
 def _answers(server: Server) -> bool:
