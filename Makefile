@@ -26,7 +26,7 @@ bench: .venv/.dev  ## measure the hot paths
 docs: .venv/.dev  ## write the generated pages of docs/
 	.venv/bin/python scripts/docs
 
-image:  ## build the container image and try it, without a daemon (needs root, buildah, mmdebstrap)
+image: .venv/.dev  ## build the container image and try it, without a daemon (as root)
 	scripts/image
 
 lock:  ## pin the dependencies anew (needs uv)
