@@ -148,14 +148,15 @@ class Seat:
         """See `Slot.run`."""
         began = time.perf_counter()
         self._begin()
-        self.running = asyncio.ensure_future(asyncio.to_thread(self._work, task.model_dump(), self._progress))
-        self.running.add_done_callback(self._on_done)
+        running = asyncio.ensure_future(asyncio.to_thread(self._work, task.model_dump(), self._progress))
+        self.running = running
+        running.add_done_callback(self._on_done)
         self._changed(self)
         try:
-            done, _ = await asyncio.wait({self.running}, timeout=timeout)
+            done, _ = await asyncio.wait({running}, timeout=timeout)
             if not done:
                 self._end(ProcessingTimeout(f"the work took longer than {timeout:g} s{self._where()}"))
-            answered = await asyncio.shield(self.running)
+            answered = await asyncio.shield(running)
         except asyncio.CancelledError:
             self.kill()
             raise
