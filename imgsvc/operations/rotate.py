@@ -35,20 +35,25 @@ class Rotate(Operation):
     )
 
     @property
-    def turns(self) -> int | None:
+    def quarters(self) -> int | None:
         """How many quarter turns this is; None when it is no whole number of them."""
         return None if self.degrees % 90 else int(self.degrees // 90) % 4
 
     @property
     @override
     def scales(self) -> bool:
-        return self.turns is not None and (self.expand or self.turns in (0, 2))
+        return self.quarters is not None and (self.expand or self.quarters in (0, 2))
+
+    @property
+    @override
+    def native(self) -> bool:
+        return self.scales
 
     @override
     def size_after(self, size: Size) -> Size:
-        if not self.expand or self.turns in (0, 2):
+        if not self.expand or self.quarters in (0, 2):
             return size
-        if self.turns is not None:
+        if self.quarters is not None:
             return size.turned
         across, down = abs(cos(radians(self.degrees))), abs(sin(radians(self.degrees)))
         return Size(
@@ -58,9 +63,9 @@ class Rotate(Operation):
 
     @override
     def apply(self, image: Image.Image, context: Context) -> Image.Image:
-        if self.turns is None:
+        if self.quarters is None:
             return self._turn(image)
-        turned = image.transpose(_TURNS[self.turns]) if self.turns else image
+        turned = image.transpose(_TURNS[self.quarters]) if self.quarters else image
         size = Size(*turned.size)
         canvas = self.size_after(Size(*image.size))
         if size == canvas:
