@@ -21,6 +21,19 @@ request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 _log = structlog.get_logger("imgsvc")
 
+#: Jobs of this process that have not ended, with the requests that brought them; the oldest go first.
+_REMEMBERED = 20_000
+_brought: dict[str, str] = {}
+
+
+def remember(job: str) -> None:
+    """The request that is being answered has brought this job: its line at the end will name it."""
+    current = request_id.get()
+    if current is not None:
+        _brought[job] = current
+        if len(_brought) > _REMEMBERED:
+            del _brought[next(iter(_brought))]
+
 
 def configure(style: str = "json", level: str = "info", stream: TextIO | None = None) -> None:
     """Send everything that is logged, ours and the libraries', through one renderer.
@@ -138,6 +151,7 @@ class LogObserver:
             "peak_memory_bytes": timings.peak_memory_bytes,
             "lane": timings.lane,
             "pid": timings.pid,
+            "request_id": _brought.pop(job.id, None),
             "reference": job.reference,
             "batch": job.batch,
         }

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from imgsvc import logs
 from imgsvc import formats
 from imgsvc.dispatch import Dispatcher
 from imgsvc.errors import ImageRefused, NotFound
@@ -152,6 +153,7 @@ class Submissions:
 
     async def _record(self, job: Job, *, stored: bool = False) -> Job:
         place = rank(job.created_at, job.priority, self.policy.ageing_s)
+        logs.remember(job.id)
         added = await self.store.add(job, rank=place, stored=stored)
         self.scheduler.wake()
         return added

@@ -114,6 +114,15 @@ def test_the_request_that_is_being_answered_is_on_every_line(stream: io.StringIO
     assert [line.get("request_id") for line in lines(stream)] == ["req-1", "req-1", None]
 
 
+def test_a_jobs_line_names_the_request_that_brought_it(stream: io.StringIO) -> None:
+    token = logs.request_id.set("req-1")
+    logs.remember("job_1")
+    logs.request_id.reset(token)
+    for _ in range(2):
+        logs.LogObserver().job_ended(job(State.SUCCEEDED))
+    assert [line.get("request_id") for line in lines(stream)] == ["req-1", None]
+
+
 def test_libraries_write_the_same_lines(stream: io.StringIO) -> None:
     logging.getLogger("uvicorn.error").warning("odd %s", "request", extra={"bytes": 3})
     logging.getLogger("uvicorn.error").info("Started server process")
