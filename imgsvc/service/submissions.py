@@ -6,8 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from imgsvc import logs
-from imgsvc import formats
+from imgsvc import formats, logs
 from imgsvc.dispatch import Dispatcher
 from imgsvc.errors import ImageRefused, NotFound
 from imgsvc.imaging.facts import Facts

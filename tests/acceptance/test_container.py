@@ -117,7 +117,6 @@ def container(config: dict[str, Any], tmp_path: Path) -> Iterator[Container]:
                 "--pid",
                 "--net",
                 "--fork",
-                "--kill-child",
                 "sh",
                 "-euc",
                 START,
@@ -139,7 +138,9 @@ def container(config: dict[str, Any], tmp_path: Path) -> Iterator[Container]:
             wait_until(lambda: b"listening on" in log.read_bytes(), 60, log.read_text)
             yield running
         finally:
-            process.kill()
+            # Its own end first: `--kill-child` is forgotten by a child that changes its user.
+            if process.poll() is None:
+                os.kill(running.pid, signal.SIGKILL)
             process.wait(20)
             script("drop", name)
 
