@@ -45,7 +45,6 @@ class Api:
 
     def __init__(self, app: FastAPI, door: Door) -> None:
         self.fastapi = app
-        self._door = door
         options = door.options
         gate = Gate(app, max_body=options.max_body, body_timeout=options.body_timeout)
         self._app = Envelope(Cors(gate, options.cors_origins) if options.cors_origins else gate)
@@ -53,11 +52,6 @@ class Api:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Speak ASGI."""
         await self._app(scope, receive, send)
-
-    def drain(self) -> None:
-        """Take no new work and let every long poll go; call it when the server is told to stop."""
-        if self._door.service is not None:
-            self._door.service.drain()
 
 
 def create_app(

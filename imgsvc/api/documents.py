@@ -68,7 +68,7 @@ def job(job: Job, now: Now) -> Document:
         "outputs": [{"name": output.name, "spec": output.spec} for output in job.outputs],
         "results": [_result(job, result) for result in job.results],
         "queue": {"position": now.position, "estimated_wait_ms": duration(now.estimated_wait_ms)},
-        "progress": {"done": done, "total": total, "current": now.step},
+        "progress": {"done": done, "total": total, "current": current(now.step, len(job.outputs))},
         "timings": _timings(job.timings),
         "history": [_attempt(attempt) for attempt in job.history],
         "warnings": list(job.warnings),
@@ -125,6 +125,11 @@ def progress(job: Job, step: str | None) -> tuple[int, int]:
     if step is None or step not in planned:
         return 0, len(planned)
     return planned.index(step), len(planned)
+
+
+def current(step: str | None, outputs: int = 1) -> str | None:
+    """What a worker is doing, as callers see it: the output's name only where there are several."""
+    return step.rpartition(": ")[2] if step is not None and outputs == 1 else step
 
 
 def server_timing(queue_ms: float | None, steps: Sequence[Step]) -> str:

@@ -7,6 +7,7 @@ from importlib import metadata
 
 from imgsvc import __version__
 from imgsvc.api.documents import Document
+from imgsvc.api.submissions import DEFAULT
 from imgsvc.dispatch import LaneInfo
 from imgsvc.errors import Draining, ImgsvcError, QueueTimeout, StorageUnavailable
 from imgsvc.jobs import State
@@ -26,7 +27,7 @@ _LANE: Document = {
     "pid": 4242,
     "state": "busy",
     "job": "job_01a2078f8902711898b1f94c2f219ecb",
-    "step": "default: resize",
+    "step": "resize",
     "rss_bytes": 73400320,
     "tasks": 12,
     "restarts": 1,
@@ -103,7 +104,7 @@ def _lane(info: LaneInfo, job: str | None) -> Document:
         "pid": info.pid,
         "state": info.state.value,
         "job": job,
-        "step": info.step,
+        "step": None if info.step is None else info.step.removeprefix(f"{DEFAULT}: "),
         "rss_bytes": info.rss_bytes,
         "tasks": info.tasks,
         "restarts": info.restarts,

@@ -73,7 +73,7 @@ def test_a_long_poll_that_is_too_short_says_how_far_it_is(house: Server) -> None
     answer = house.ask("GET", job["links"]["self"], headers={"Prefer": "wait=0.2"})
     shown = answer.json()
     assert shown["status"] == "running"
-    assert shown["progress"]["current"] == "default: test-sleep"
+    assert shown["progress"]["current"] == "test-sleep"
     assert (shown["progress"]["done"], shown["progress"]["total"]) == (1, 3)
     assert int(answer.headers["retry-after"]) >= 1
     assert house.ask("POST", f"{job['links']['self']}/cancel").json()["status"] == "canceled"

@@ -62,12 +62,13 @@ async def list_operations(request: Request) -> Response:
 )
 async def explain_operations(request: Request) -> Response:
     """The canonical text, the JSON form, and the size after each step for a source of `size`."""
-    reader = Reader(parameters.query(request.scope["query_string"]), ("ops", "size"))
-    ops, size = reader.text("ops", 64 * 1024), _size(reader)
+    values = parameters.query(request.scope["query_string"])
+    reader = Reader(values, ("ops", "size"))
+    size = _size(reader, values.get("size"))
     reader.done()
-    if ops is None:
+    if "ops" not in values:
         raise MalformedRequest("give ops, the pipeline to explain")
-    return answer(explained(door(request).grammar.load(ops), size))
+    return answer(explained(door(request).grammar.load(values["ops"]), size))
 
 
 def explained(pipeline: Pipeline, size: Size | None) -> dict[str, object]:
@@ -82,8 +83,7 @@ def explained(pipeline: Pipeline, size: Size | None) -> dict[str, object]:
     return {"spec": pipeline.text, "operations": operations, "steps": steps}
 
 
-def _size(reader: Reader) -> Size | None:
-    text = reader.text("size", 64)
+def _size(reader: Reader, text: str | None) -> Size | None:
     if text is None:
         return None
     found = _SIZE.fullmatch(text.strip().lower())

@@ -58,7 +58,7 @@ def test_every_fault_is_found() -> None:
 
 def test_blank_values_are_as_good_as_none() -> None:
     reader = Reader({"a": "", "b": "  ", "c": None}, ("a", "b", "c"))
-    assert reader.choice("a", Priority) is None
+    assert reader.seconds("a", 0, 1) is None
     assert reader.whole("b", 1, 2) is None
     assert reader.text("c", 9) is None
     reader.done()
@@ -68,9 +68,10 @@ def test_words_are_taken_from_their_list() -> None:
     reader = Reader({"priority": "high"}, ("priority",))
     assert reader.choice("priority", Priority) is Priority.HIGH
     reader.done()
-    bad = Reader({"priority": "urgent"}, ("priority",))
-    bad.choice("priority", Priority)
-    assert refused(bad) == [("/priority", ("high", "normal", "low"))]
+    for word in ("urgent", "HIGH", "", 5):
+        bad = Reader({"priority": word}, ("priority",))
+        bad.choice("priority", Priority)
+        assert refused(bad) == [("/priority", ("high", "normal", "low"))]
 
 
 def test_several_words_are_separated_by_commas() -> None:

@@ -47,8 +47,9 @@ async def test_before_it_has_started_it_lives_but_is_not_ready(tmp_path: Path) -
 async def test_while_it_drains_new_work_is_refused_and_the_rest_works(tmp_path: Path) -> None:
     app = api(tmp_path)
     async with running(app) as client:
+        serving = app.fastapi.state.door.service
         job = (await client.post("/v1/jobs?ops=png", content=picture(), headers={"Prefer": "wait=9"})).json()
-        app.drain()
+        serving.drain()
         unready = await client.get("/readyz")
         assert problem(unready) == (503, "draining")
         assert unready.json()["reasons"] == ["draining"]
@@ -126,6 +127,8 @@ async def test_a_pipeline_is_explained(door: httpx2.AsyncClient) -> None:
     [
         ("", (400, "malformed-request")),
         ("?ops=resize:0x0", (422, "invalid-operation")),
+        ("?ops=", (422, "invalid-operation")),
+        ("?ops=png&size=", (422, "invalid-parameter")),
         ("?ops=png&size=0x5", (422, "invalid-parameter")),
         ("?ops=png&size=big", (422, "invalid-parameter")),
         ("?ops=png&sice=1x1", (422, "invalid-parameter")),
