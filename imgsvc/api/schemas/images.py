@@ -1,0 +1,38 @@
+"""The shapes of images."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from imgsvc.api.schemas.shape import Shape, Time
+
+
+class ImageLinksShape(Shape):
+    """Where to go from an image."""
+
+    self: str
+    content: str
+
+
+class ImageShape(Shape):
+    """A stored image."""
+
+    id: str
+    format: str
+    content_type: str
+    width: int = Field(description="As displayed, EXIF orientation applied.")
+    height: int
+    frames: int
+    bytes: int
+    sha256: str
+    has_alpha: bool
+    created_at: Time
+    expires_at: Time | None
+    links: ImageLinksShape
+
+
+class ImageListShape(Shape):
+    """Images, newest first."""
+
+    items: list[ImageShape]
+    next_cursor: str | None

@@ -1,0 +1,117 @@
+"""The shapes of what an operator sees."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from imgsvc.api.schemas.shape import Shape, Time
+from imgsvc.dispatch import LaneState
+from imgsvc.jobs import State
+
+
+class PausedShape(Shape):
+    """Is the queue paused?"""
+
+    paused: bool
+
+
+class LaneRestartShape(Shape):
+    """Why and when a lane's process was last replaced."""
+
+    reason: str
+    at: Time
+
+
+class LaneShape(Shape):
+    """One worker process."""
+
+    lane: int
+    pid: int | None
+    state: LaneState
+    job: str | None = Field(description="The job that it runs; null also for a synchronous call.")
+    step: str | None
+    rss_bytes: int | None
+    tasks: int
+    restarts: int
+    last_restart: LaneRestartShape | None
+
+
+class WorkersShape(Shape):
+    """Lanes, and the desk that reads headers."""
+
+    lanes: list[LaneShape]
+    desk: LaneShape
+
+
+class DurationsShape(Shape):
+    """Milliseconds; percentiles are from fixed buckets."""
+
+    mean: float
+    p50: float
+    p95: float
+    p99: float
+
+
+class OperationStatsShape(Shape):
+    """One operation since the start of this server."""
+
+    count: int
+    errors: int
+    wall_ms: DurationsShape
+    cpu_ms: DurationsShape
+
+
+class BacklogShape(Shape):
+    """What waits."""
+
+    depth: int
+    running: int
+    bytes: int
+    oldest_age_ms: float | None
+    paused: bool
+    limit: int
+    limit_bytes: int
+    batches: list[dict[str, Any]] | None = Field(description="Not built yet.")
+
+
+class StorageShape(Shape):
+    """Room on the disk."""
+
+    free_bytes: int | None
+    reserve_bytes: int
+
+
+class StatsShape(Shape):
+    """The service in numbers."""
+
+    queue: BacklogShape
+    operations: dict[str, OperationStatsShape]
+    jobs: dict[State, int] = Field(description="As recorded now.")
+    totals: dict[str, Any] = Field(description="Since the start of this server.")
+    storage: StorageShape
+    uptime_s: float
+
+
+class VersionShape(BaseModel):
+    """What runs here."""
+
+    name: str
+    version: str
+    python: str
+    pillow: str
+
+
+class LiveShape(Shape):
+    """The event loop turns."""
+
+    status: str
+
+
+class ReadyShape(Shape):
+    """Work is taken."""
+
+    status: str
+    reasons: list[str]
+    degraded: list[str] = Field(description="What is not as it should be, and does not stop the service.")
