@@ -63,7 +63,9 @@ def _indexed(image: Image.Image, *, holes: bool, dither: bool) -> Image.Image:
     """The picture in L or P; with `holes` one palette entry is kept for what is not shown."""
     colour, alpha = apart(image)
     if not holes:
-        return _few_colours(colour, 256, dither=dither)
+        indexed = _few_colours(colour, 256, dither=dither)
+        indexed.info = {}
+        return indexed
     shown = (alpha or Image.new("L", image.size, 255)).point([0] * _SHOWN_FROM + [255] * (256 - _SHOWN_FROM))
     ground = Image.new("RGB", image.size)
     ground.paste(colour, mask=shown)
@@ -71,7 +73,7 @@ def _indexed(image: Image.Image, *, holes: bool, dither: bool) -> Image.Image:
     palette = indexed.getpalette() or []
     indexed.putpalette(palette + [0] * (768 - len(palette)))
     indexed.paste(_NOTHING, mask=shown.point([255] + [0] * 255))
-    indexed.info["transparency"] = _NOTHING
+    indexed.info = {"transparency": _NOTHING}
     return indexed
 
 

@@ -46,4 +46,5 @@ class Jpeg(Format):
             subsampling=":".join(self.subsampling),
             icc_profile=picture.icc,
             exif=picture.exif or b"",
+            comment=b"",
         )

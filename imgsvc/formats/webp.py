@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from typing import BinaryIO, ClassVar
 
@@ -10,7 +11,11 @@ from pydantic import Field
 from typing_extensions import override
 
 from imgsvc.formats._base import Format, Picture
+from imgsvc.raster.alpha import opaque
 from imgsvc.raster.geometry import Size
+
+#: The flag "alpha" in the header of an extended file.
+_ALPHA = 0x10
 
 
 class Webp(Format):
@@ -63,8 +68,10 @@ class Webp(Format):
             if others
             else {}
         )
+        shows_through = bool(others) and not all(opaque(frame) for frame in picture.frames)
+        buffer = io.BytesIO() if shows_through else None
         first.save(
-            file,
+            file if buffer is None else buffer,
             "WEBP",
             quality=self.quality,
             lossless=self.lossless,
@@ -73,3 +80,15 @@ class Webp(Format):
             exif=picture.exif or b"",
             **motion,
         )
+        if buffer is not None:
+            file.write(_with_alpha_flag(buffer.getbuffer()))
+
+
+def _with_alpha_flag(data: memoryview) -> memoryview:
+    """An animation that says that it has alpha, also where every frame is a solid part of the canvas.
+
+    libwebp cuts off what is transparent around a frame, and then looks for alpha in the rest alone.
+    """
+    if data[12:16] == b"VP8X":
+        data[20] |= _ALPHA
+    return data
