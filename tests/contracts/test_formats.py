@@ -1,0 +1,197 @@
+"""What every format promises; a new file in the room is picked up by itself."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFile, PngImagePlugin
+
+from imgsvc import formats
+from imgsvc.formats import Format, Picture
+from imgsvc.formats._base import HEAD
+from imgsvc.pipeline import Grammar
+from tests.contracts.declarations import check_declaration
+from tests.contracts.uses import example, variations
+from tests.photos import picture
+
+ALL = formats.registry()
+MODES = ("L", "LA", "RGB", "RGBA")
+SIZES = ((1, 1), (1, 37), (53, 1), (7, 5), (64, 48))
+
+every = pytest.mark.parametrize("name", ALL)
+in_every_mode = pytest.mark.parametrize("mode", MODES)
+
+
+def source(size: tuple[int, int], mode: str, seed: int = 0) -> Image.Image:
+    """A picture; where it has alpha, its left half is invisible and its right half solid."""
+    made = picture(*size, mode="RGBA", seed=seed)
+    made.putalpha(255)
+    made.paste(0, (0, 0, size[0] // 2, size[1]))
+    return made.convert(mode) if mode.endswith("A") else made.convert("RGB").convert(mode)
+
+
+def encoded(format: Format, picture: Picture) -> bytes:
+    file = io.BytesIO()
+    format.encode(picture, file)
+    return file.getvalue()
+
+
+def opened(name: str, data: bytes) -> ImageFile.ImageFile:
+    """The file, opened as nothing but what its format says it is."""
+    image = Image.open(io.BytesIO(data), formats=ALL[name].pillow[:1])
+    image.load()
+    return image
+
+
+def default(name: str) -> Format:
+    made = Grammar().parse(name).format
+    assert made is not None
+    return made
+
+
+@every
+def test_it_declares_what_grammar_docs_and_callers_need(name: str) -> None:
+    check_declaration(ALL[name])
+    kind = ALL[name]
+    assert kind.media_type.startswith("image/")
+    assert kind.extension.isalnum()
+    assert 0 < kind.decode_bytes_per_pixel < 64
+    assert 0 < kind.max_side <= 65535
+
+
+@every
+@in_every_mode
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_it_encodes_every_mode_and_size(name: str, mode: str, size: tuple[int, int]) -> None:
+    data = encoded(default(name), Picture((source(size, mode),)))
+    made = opened(name, data)
+    assert made.size == size
+    assert made.format in ALL[name].pillow
+    assert getattr(made, "n_frames", 1) == 1
+
+
+@every
+@in_every_mode
+def test_what_it_shows_is_the_picture(name: str, mode: str) -> None:
+    image = source((64, 48), mode)
+    ground = Image.new("RGBA", image.size, "white")
+    want = Image.alpha_composite(ground, image.convert("RGBA"))
+    made = opened(name, encoded(default(name), Picture((image,)))).convert("RGBA")
+    got = Image.alpha_composite(ground, made)
+    assert np.abs(np.asarray(want, np.int16) - np.asarray(got, np.int16)).mean() < 6
+
+
+@every
+def test_it_works_at_the_ends_of_what_it_allows(name: str) -> None:
+    for made in variations(ALL[name]):
+        assert isinstance(made, Format)
+        for mode in MODES:
+            assert opened(name, encoded(made, Picture((source((16, 12), mode),)))).size == (16, 12)
+
+
+@every
+@pytest.mark.parametrize("mode", ["LA", "RGBA"])
+def test_it_says_truly_whether_it_has_alpha(name: str, mode: str) -> None:
+    image = source((64, 48), mode)
+    made = opened(name, encoded(default(name), Picture((image,))))
+    assert made.has_transparency_data is ALL[name].alpha
+    if ALL[name].alpha:
+        got = np.asarray(made.convert("RGBA").getchannel("A"), np.int16)
+        assert np.abs(got - np.asarray(image.getchannel("A"), np.int16)).max() <= 8
+
+
+@every
+@in_every_mode
+def test_it_says_truly_whether_it_moves(name: str, mode: str) -> None:
+    frames = tuple(source((64, 48), mode, seed) for seed in range(4))
+    times = (100, 40, 500, 70)
+    made = opened(name, encoded(default(name), Picture(frames, times, 0)))
+    if not ALL[name].animated:
+        assert getattr(made, "n_frames", 1) == 1
+        return
+    assert made.n_frames == 4  # type: ignore[attr-defined]  # the plugins that know frames have it
+    for index, (frame, time) in enumerate(zip(frames, times, strict=True)):
+        made.seek(index)
+        made.load()
+        assert made.info["duration"] == time
+        shown = np.asarray(made.convert("RGBA").convert("RGBa"), np.int16)
+        assert np.abs(shown - np.asarray(frame.convert("RGBA").convert("RGBa"), np.int16)).mean() < 8
+
+
+@every
+@pytest.mark.parametrize("plays", [None, 0, 1, 2, 7])
+def test_it_plays_as_often_as_it_is_told(name: str, plays: int | None) -> None:
+    frames = tuple(source((16, 12), "RGB", seed) for seed in range(2))
+    made = opened(name, encoded(default(name), Picture(frames, (50, 50), plays)))
+    told = made.info.get("loop")
+    if name == "gif":  # says how often it is repeated
+        assert told == {None: None, 0: 0, 1: None, 2: 1, 7: 6}[plays]
+    elif told is not None:
+        assert told == (1 if plays is None else plays)
+
+
+@every
+@in_every_mode
+def test_the_same_picture_gives_the_same_bytes(name: str, mode: str) -> None:
+    image = source((64, 48), mode)
+    assert encoded(default(name), Picture((image,))) == encoded(default(name), Picture((image.copy(),)))
+
+
+@every
+def test_nothing_that_came_with_the_source_gets_into_the_file(name: str) -> None:
+    image = source((64, 48), "RGB")
+    text = PngImagePlugin.PngInfo()
+    text.add_text("Comment", "SECRET")
+    image.info = {
+        "exif": b"Exif\0\0II*\0\x08\0\0\0\0\0SECRET",
+        "comment": b"SECRET",
+        "icc_profile": b"SECRET" * 30,
+        "xmp": b"<x:xmpmeta>SECRET</x:xmpmeta>",
+        "photoshop": {1: b"SECRET"},
+        "adobe": 100,
+        "dpi": (72, 72),
+        "pnginfo": text,
+        "Comment": "SECRET",
+        "duration": 5000,
+        "loop": 3,
+    }
+    frames = (image, source((64, 48), "RGB", 1))
+    for shown in (Picture(frames[:1]), Picture(frames, (50, 50), 0)):
+        data = encoded(default(name), shown)
+        assert b"SECRET" not in data
+        assert not {"exif", "comment", "icc_profile", "xmp", "dpi", "Comment"} & set(opened(name, data).info)
+
+
+@every
+def test_a_profile_and_copyright_get_in_where_they_are_given(name: str) -> None:
+    from PIL import ImageCms  # noqa: PLC0415  # lcms is needed here alone
+
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    exif = Image.Exif()
+    exif[0x8298] = "Somebody"
+    made = opened(
+        name, encoded(default(name), Picture((source((16, 12), "RGB"),), icc=profile, exif=exif.tobytes()))
+    )
+    if name == "gif":  # it has room for neither
+        assert "icc_profile" not in made.info
+        return
+    assert made.info["icc_profile"] == profile
+    assert made.getexif()[0x8298] == "Somebody"
+
+
+@every
+def test_its_files_are_recognised_by_their_first_bytes_and_no_others_are(name: str) -> None:
+    data = encoded(default(name), Picture((source((64, 48), "RGB"),)))
+    assert [kind for kind in ALL if ALL[kind].recognises(data[:HEAD])] == [name]
+    assert not ALL[name].recognises(b"")
+    assert not ALL[name].recognises(b"<svg xmlns='http://www.w3.org/2000/svg'/>")
+    canvas = ALL[name].canvas(data[:HEAD])
+    assert canvas is None or canvas == (64, 48)
+
+
+@every
+def test_it_is_a_value(name: str) -> None:
+    assert example(ALL[name]) == example(ALL[name])
+    assert hash(example(ALL[name])) == hash(example(ALL[name]))
