@@ -89,6 +89,6 @@ def _with_alpha_flag(data: memoryview) -> memoryview:
 
     libwebp cuts off what is transparent around a frame, and then looks for alpha in the rest alone.
     """
-    if data[12:16] == b"VP8X":
+    if bytes(data[12:16]) == b"VP8X":
         data[20] |= _ALPHA
     return data
