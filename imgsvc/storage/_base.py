@@ -14,7 +14,8 @@ class Storage(Protocol):
 
     A key is relative, made of `[A-Za-z0-9._-]` segments joined by `/`, never `.` or `..`; anything
     else is a ValueError. A blob is whole or absent: it appears under its key at once, and is
-    durable when the call that wrote it returns. Nothing is ever overwritten: writing a key that is there
+    durable when the call that wrote it returns (a power cut before that may leave a broken one, whose key no
+    caller has been told). Nothing is ever overwritten: writing a key that is there
     raises FileExistsError. A full disk raises InsufficientStorage, any other fault of the medium
     StorageUnavailable.
     """
