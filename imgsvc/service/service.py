@@ -208,12 +208,13 @@ class Service:
         Raises JobNotFinished, JobCanceled, the error that the job failed with, NotFound for a name that
         the job does not have (or none where it has several), and as `job`.
         """
+        names = [output.name for output in (await self.job(id)).outputs]
+        if name is None and len(names) > 1:
+            raise NotFound(f"the job has several results, ask for one by its name: {', '.join(names)}")
+        if name not in {None, *names}:  # said at once: waiting would not bring it
+            raise NotFound("the job has no result of this name")
         job = await self.wait(id, wait)
-        results = self.results_of(job)
-        if name is None and len(results) > 1:
-            names = ", ".join(result.name for result in results)
-            raise NotFound(f"the job has several results, ask for one by its name: {names}")
-        for result in results:
+        for result in self.results_of(job):
             if name in {None, result.name}:
                 return job, result
         raise NotFound("the job has no result of this name")
