@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from imgsvc.dispatch import Slot
-from imgsvc.errors import Problem, QueueTimeout, WorkerCrashed
+from imgsvc.errors import QueueTimeout
 from imgsvc.scheduler.line import Line
 from imgsvc.scheduler.rate import Rate
-from imgsvc.worker import Outcome, Report, Task
-
-_log = logging.getLogger(__name__)
+from imgsvc.scheduler.work import Work
+from imgsvc.worker import Report, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,23 +26,13 @@ class Called:
     lane: int
 
 
-async def run(slot: Slot, task: Task, timeout: float) -> Report:
-    """Run a task on a lane; a dispatcher that raises counts as a crash."""
-    try:
-        return await slot.run(task, timeout)
-    except Exception:  # noqa: BLE001  # a lane's fault must not leave its job running for ever
-        _log.exception("lane %d failed to run a task", slot.lane)
-        problem = Problem(code=WorkerCrashed.code, detail="the worker could not be reached")
-        return Report(outcome=Outcome.CRASHED, problem=problem)
-
-
 class Calls:
     """Calls that run now."""
 
     def __init__(self, line: Line, rate: Rate) -> None:
         self._line = line
         self._rate = rate
-        self._running: dict[asyncio.Future[None], Slot] = {}
+        self._running: dict[asyncio.Future[None], Work] = {}
 
     def __len__(self) -> int:
         return len(self._running)
@@ -56,8 +44,8 @@ class Calls:
 
     def kill(self) -> None:
         """End the running calls now."""
-        for slot in self._running.values():
-            slot.kill()
+        for work in self._running.values():
+            work.kill()
 
     async def call(self, task: Task, *, timeout: float, wait: float) -> Called:
         """Run a task for someone who waits for it; canceling this kills it.
@@ -68,8 +56,9 @@ class Calls:
         began = time.perf_counter()
         slot = await self._lane(wait)
         queue_ms = (time.perf_counter() - began) * 1000
-        with self._occupied(slot):
-            report = await run(slot, task, timeout)
+        work = Work(slot)
+        with self._occupied(work):
+            report = await work.run(task, timeout)
         self._rate.took(time.perf_counter() - began - queue_ms / 1000)
         return Called(report, queue_ms, slot.lane)
 
@@ -90,12 +79,11 @@ class Calls:
             raise
 
     @contextmanager
-    def _occupied(self, slot: Slot) -> Iterator[None]:
+    def _occupied(self, work: Work) -> Iterator[None]:
         done = asyncio.get_running_loop().create_future()
-        self._running[done] = slot
+        self._running[done] = work
         try:
             yield
         finally:
             del self._running[done]
             done.set_result(None)
-            slot.release()

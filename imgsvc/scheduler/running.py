@@ -7,8 +7,8 @@ import time
 from imgsvc.dispatch import Slot
 from imgsvc.jobs import Job
 from imgsvc.scheduler.attempt import Run
-from imgsvc.scheduler.calls import run
-from imgsvc.worker import Outcome, Report, Task
+from imgsvc.scheduler.work import Work
+from imgsvc.worker import Task
 
 
 class Running:
@@ -20,41 +20,27 @@ class Running:
         #: Its cancellation is recorded already: nothing is left to settle.
         self.canceled = False
         self.drained = False
-        self._slot = slot
-        #: Only then is the slot ours to kill.
-        self._working = False
+        self._work = Work(slot)
 
     def __repr__(self) -> str:
         return f"<Running {self.job.id} on lane {self.lane}: {self.step() or 'between steps'}>"
 
     def step(self) -> str | None:
         """What its worker is doing this moment."""
-        return self._slot.step() if self._working else None
+        return self._work.step()
 
     def cancel(self) -> None:
         """End it: its job has been canceled."""
         self.canceled = True
-        self._kill()
+        self._work.kill()
 
     def drain(self) -> None:
         """End it and give the job back: the server stops."""
         self.drained = True
-        self._kill()
+        self._work.kill()
 
     async def run(self, task: Task, timeout: float) -> Run:
-        """Do the task and give the lane back; raises only what is not the task's fault."""
+        """Do the task and give the lane back."""
         began = time.perf_counter()
-        try:
-            if self.canceled or self.drained:
-                report = Report(outcome=Outcome.KILLED)
-            else:
-                self._working = True
-                report = await run(self._slot, task, timeout)
-        finally:
-            self._working = False
-            self._slot.release()
+        report = await self._work.run(task, timeout)
         return Run(report, self.lane, (time.perf_counter() - began) * 1000, drained=self.drained)
-
-    def _kill(self) -> None:
-        if self._working:
-            self._slot.kill()

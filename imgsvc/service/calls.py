@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import NoReturn
 
-from imgsvc.errors import ERRORS, InternalError, Problem
+from imgsvc.errors import InternalError, Problem, from_problem
 from imgsvc.imaging.limits import Limits
 from imgsvc.pipeline import Pipeline
 from imgsvc.scheduler import Scheduler
@@ -21,14 +21,7 @@ def refuse(problem: Problem | None) -> NoReturn:
     """Raise the error that a problem from a worker or a record stands for."""
     if problem is None:
         raise InternalError("the work failed and did not say why")
-    raise ERRORS.get(problem.code, InternalError)(
-        problem.detail,
-        errors=problem.errors,
-        limit=problem.limit,
-        actual=problem.actual,
-        supported=problem.supported,
-        output=problem.output,
-    )
+    raise from_problem(problem)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -208,12 +208,14 @@ class Service:
         Raises JobNotFinished, JobCanceled, the error that the job failed with, NotFound for a name that
         the job does not have (or none where it has several), and as `job`.
         """
-        names = [output.name for output in (await self.job(id)).outputs]
+        job = await self.job(id)
+        names = [output.name for output in job.outputs]
         if name is None and len(names) > 1:
             raise NotFound(f"the job has several results, ask for one by its name: {', '.join(names)}")
         if name not in {None, *names}:  # said at once: waiting would not bring it
             raise NotFound("the job has no result of this name")
-        job = await self.wait(id, wait)
+        if not job.state.ended and wait > 0:
+            job = await self.wait(id, wait)
         for result in self.results_of(job):
             if name in {None, result.name}:
                 return job, result

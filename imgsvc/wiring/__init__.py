@@ -13,7 +13,7 @@ from uuid_utils import uuid7
 
 from imgsvc import dispatch, jobstore, storage
 from imgsvc.config import Settings
-from imgsvc.dispatch import Resources
+from imgsvc.dispatch import CannotStart, Resources
 from imgsvc.errors import ImgsvcError
 from imgsvc.imaging.limits import Limits
 from imgsvc.logs import LogObserver
@@ -94,7 +94,7 @@ def _refusals() -> Iterator[None]:
     """What a part says of its options or of its medium, as a reason not to start."""
     try:
         yield
-    except (LookupError, ValueError, ImgsvcError) as error:
+    except (LookupError, ValueError, ImgsvcError, CannotStart) as error:
         raise CannotOpen(str(error.args[0] if error.args else error)) from error
     except OSError as error:
         raise CannotOpen(f"{error.strerror}: {error.filename}") from error

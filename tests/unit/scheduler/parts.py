@@ -28,13 +28,12 @@ class HandSlot:
         self.free = True
         self.task: Task | None = None
         self.timeout: float | None = None
-        self.killed = False
         self.canceled = False
         self._lanes = lanes
         self._end: asyncio.Future[Report] | None = None
 
     async def run(self, task: Task, timeout: float) -> Report:
-        self.task, self.timeout, self.killed = task, timeout, False
+        self.task, self.timeout = task, timeout
         self._end = asyncio.get_running_loop().create_future()
         self._lanes.started.append(self)
         try:
@@ -74,7 +73,6 @@ class HandSlot:
         return "decode" if self.task is not None else None
 
     def kill(self) -> None:
-        self.killed = True
         if self._end is not None and not self._end.done():
             self._end.set_result(Report(outcome=Outcome.KILLED))
 

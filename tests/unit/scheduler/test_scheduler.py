@@ -168,7 +168,7 @@ async def test_canceling_a_running_job_kills_it_and_leaves_no_blob() -> None:
         canceled = await it.scheduler.cancel(job.id)
         assert canceled is not None
         assert canceled.state is State.CANCELED
-        assert lane.killed
+        assert lane.canceled
         await until(lambda: it.lanes.idle == 1 and not list(it.storage.keys("results")))
         assert await it.state(job) is State.CANCELED
         assert [heard.state for heard in it.ear.jobs] == [State.CANCELED]
@@ -231,7 +231,7 @@ async def test_deleting_a_running_job_kills_it_and_removes_its_blobs() -> None:
         lane = await it.started(1)
         it.storage.put(job.image.key, b"source")
         await it.scheduler.delete(job.id)
-        assert lane.killed
+        assert lane.canceled
         await until(lambda: it.lanes.idle == 1)
         assert not list(it.storage.keys("images"))
         with pytest.raises(NotFound):
@@ -306,7 +306,7 @@ async def test_what_outlives_the_grace_goes_back_to_the_queue_and_costs_nothing(
     async with bench(store=store, grace=0) as it:
         job = await it.submit()
         lane = await it.started(1)
-    assert lane.killed
+    assert lane.canceled
     await store.open()
     back = await store.get(job.id)
     assert back is not None
