@@ -13,7 +13,7 @@ _SLACK = 8 * 1024 * 1024
 KEPT = 256 * 1024 * 1024
 
 #: Parameters of glibc's mallopt(3).
-_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -2, -4, -8
 
 
 def reserve(size: int) -> None:
@@ -34,10 +34,19 @@ def keep_freed() -> bool:
 
     By default glibc maps every large block anew and the kernel zeroes each page of it: 20 ms of the
     66 ms that a 12 MP photograph takes to decode, 40 of 130 when it is progressive
-    (docs/performance.md). Done once per process; no other malloc than glibc's is touched.
+    (docs/performance.md). And once an allocation has failed it serves the thread from a second
+    arena made of small heaps, in which freed pictures leave holes: under RLIMIT_AS a worker that
+    refused one image would soon refuse others. Hence one heap that keeps up to KEPT bytes.
+
+    Done once per process; no other malloc than glibc's is touched.
     """
     libc = ctypes.CDLL(None)
     if not hasattr(libc, "gnu_get_libc_version"):
         return False
-    settings = ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, KEPT), (_M_TOP_PAD, KEPT // 16))
+    settings = (
+        (_M_ARENA_MAX, 1),
+        (_M_MMAP_MAX, 0),
+        (_M_TRIM_THRESHOLD, KEPT),
+        (_M_TOP_PAD, KEPT // 16),
+    )
     return all(libc.mallopt(name, value) for name, value in settings)

@@ -29,6 +29,40 @@ except MemoryError:
     print("refused and alive")
 """
 
+#: A worker refuses an image for lack of memory and goes on; prints its address space after each turn.
+_TURNS = """
+import resource
+from imgsvc.imaging import Limits, render
+from imgsvc.errors import ImageTooLargeForMemory
+from imgsvc.pipeline import Grammar
+from imgsvc.raster import memory
+from PIL import Image
+import io
+
+def photo(format, width, height):
+    file = io.BytesIO()
+    noise = Image.effect_noise((width // 20, height // 20), 90)
+    noise.resize((width, height)).convert("RGB").save(file, format)
+    return file.getvalue()
+
+def run(source, ops):
+    render(source, [("it", Grammar(testing=True).parse(ops))], Limits())
+
+def size():
+    return int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+
+work = [(photo("JPEG", 2400, 1800), "resize:1600x"), (photo("WEBP", 1500, 1500), "blur:1/resize:1400x/webp"),
+        (photo("PNG", 900, 900), "rotate:30/png"), (photo("JPEG", 3000, 2000), "thumbnail")]
+resource.setrlimit(resource.RLIMIT_AS, (size() + 400 * 2**20,) * 2)
+for turn in range(4):
+    for source, ops in work:
+        run(source, ops)
+    try:
+        run(work[0][0], "test-memory:900000000")
+    except ImageTooLargeForMemory:
+        print(size())
+"""
+
 
 def test_what_can_not_be_had_is_a_memory_error() -> None:
     memory.reserve(1 << 20)
@@ -45,3 +79,9 @@ def test_freed_memory_is_kept_where_the_c_library_is_glibc() -> None:
     code = "from imgsvc.raster import memory; print(memory.keep_freed())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() in {"True", "False"}
+
+
+def test_a_worker_that_refused_an_image_for_lack_of_memory_does_not_grow() -> None:
+    done = subprocess.run([sys.executable, "-c", _TURNS], capture_output=True, text=True, check=True)
+    first, second, *_, last = map(int, done.stdout.split())
+    assert last <= max(first, second) + 4 * 2**20
