@@ -224,6 +224,9 @@ class JobStore(Protocol):
         Never one that a queued or running job needs.
         """
 
+    async def next_expiry(self) -> int | None:
+        """When the next ended job or stored image has had its time; None when none ever will."""
+
     async def known_keys(self, keys: Sequence[str]) -> frozenset[str]:
         """Which of these blob keys some image or result names.
 

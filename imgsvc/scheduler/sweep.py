@@ -81,6 +81,7 @@ class Sweeper:
             await self.remove_results(jobs)
         await self.remove_unneeded_images()
         await self._store.forget(now)
+        self.expect(await self._store.next_expiry())
 
     async def orphans(self) -> None:
         """Remove the blobs that no record names and nobody is writing, and what dead boots staged."""

@@ -97,6 +97,11 @@ class Pictures:
                 gone.append(picture)
         return [picture.remove(now) for picture in gone[:limit]]
 
+    def next_expiry(self) -> int | None:
+        """When the time of the next image that is kept for its own sake is up."""
+        kept = (picture.image.expires_at for picture in self._all.values() if picture.kept)
+        return min((at for at in kept if at is not None), default=None)
+
     def forget(self, then: int, *, shown: Collection[str]) -> None:
         """Drop what was removed before `then` and no job shows."""
         self._all = {

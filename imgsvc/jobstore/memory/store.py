@@ -221,6 +221,13 @@ class MemoryStore:
         needed = {job.image.id for job in self._to_do()}
         return self._pictures.remove_unneeded(now, limit, needed=needed, shown=self._shown_images())
 
+    async def next_expiry(self) -> int | None:
+        """See `JobStore.next_expiry`."""
+        self._check_open()
+        jobs = (job.expires_at for job in self._jobs.values())
+        times = [at for at in (*jobs, self._pictures.next_expiry()) if at is not None]
+        return min(times, default=None)
+
     async def known_keys(self, keys: Sequence[str]) -> frozenset[str]:
         """See `JobStore.known_keys`."""
         return frozenset(key for key in keys if key in self._names(owner(key)))

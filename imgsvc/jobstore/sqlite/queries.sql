@@ -226,6 +226,12 @@ SELECT state, jobs FROM tally
 SELECT min(not_before) FROM jobs INDEXED BY jobs_delayed
 WHERE state = 'queued' AND not_before IS NOT NULL AND not_before > :now
 
+-- next_expiry --
+SELECT min(expires_at) FROM jobs INDEXED BY jobs_expiring WHERE expires_at IS NOT NULL
+UNION ALL
+SELECT min(expires_at) FROM images INDEXED BY images_expiring
+WHERE removed_at IS NULL AND kept AND expires_at IS NOT NULL
+
 -- let_go --
 UPDATE images SET kept = 0, expires_at = iif(brought, NULL, expires_at)
 WHERE number IN (

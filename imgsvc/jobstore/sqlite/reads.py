@@ -114,6 +114,12 @@ def next_start(connection: sqlite3.Connection, now: int) -> int | None:
     return None if found is None else int(found)
 
 
+def next_expiry(connection: sqlite3.Connection) -> int | None:
+    """When the next job or image has had its time."""
+    times = [at for (at,) in connection.execute(SQL["next_expiry"]) if at is not None]
+    return min(map(int, times), default=None)
+
+
 def known_keys(connection: sqlite3.Connection, keys: Sequence[str]) -> frozenset[str]:
     """The keys that their owners' records name: looked up by owner, so that keys need no index."""
     return frozenset(key for key in keys if (whose := owner(key)) and _names(connection, whose, key))

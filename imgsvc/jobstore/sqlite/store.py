@@ -150,6 +150,10 @@ class SqliteStore:
         """See `JobStore.unneeded_images`."""
         return await self._writer.hand(partial(writes.unneeded_images, now=now, limit=limit))
 
+    async def next_expiry(self) -> int | None:
+        """See `JobStore.next_expiry`."""
+        return await self._reader.hand(reads.next_expiry)
+
     async def known_keys(self, keys: Sequence[str]) -> frozenset[str]:
         """See `JobStore.known_keys`."""
         return await self._reader.hand(partial(reads.known_keys, keys=tuple(keys)))

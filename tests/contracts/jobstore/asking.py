@@ -43,5 +43,6 @@ async def everything(store: JobStore) -> tuple[object, ...]:
         await store.backlog(),
         await store.counts(),
         await store.next_start(),
+        await store.next_expiry(),
         await store.paused(),
     )

@@ -16,6 +16,7 @@ from tests.records import (
     NOW,
     a_job,
     a_problem,
+    an_image,
     success,
 )
 
@@ -64,6 +65,21 @@ async def test_thousands_of_removals_are_forgotten(store: JobStore) -> None:
     await asyncio.gather(*[store.delete(job.id, NOW) for job in jobs])
     await store.forget(NOW + 31 * DAY)
     assert {await store.get(job.id) for job in jobs} == {None}
+
+
+async def test_the_next_expiry_is_that_of_the_job_or_image_whose_time_is_up_first(store: JobStore) -> None:
+    assert await store.next_expiry() is None
+    await in_state(store, State.QUEUED)
+    await store.add_image(an_image())
+    assert await store.next_expiry() is None
+    await store.add_image(an_image(expires_at=NOW + 400 * DAY))
+    assert await store.next_expiry() == NOW + 400 * DAY
+    ended = await in_state(store, State.FAILED)
+    assert await store.next_expiry() == ended.expires_at
+    await store.expire(NOW + 300 * DAY, limit=10)
+    assert await store.next_expiry() == NOW + 400 * DAY
+    await store.unneeded_images(NOW + 400 * DAY, limit=10)
+    assert await store.next_expiry() is None
 
 
 async def test_ended_jobs_expire_oldest_end_first_and_no_others(store: JobStore) -> None:

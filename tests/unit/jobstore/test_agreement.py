@@ -136,6 +136,7 @@ class Chance:
                 known,
                 place,
                 await store.next_start(now),
+                await store.next_expiry(),
                 await store.image(job.image.id),
                 await store.get(job.id),
             )

@@ -154,6 +154,21 @@ async def test_what_expires_soon_is_swept_soon() -> None:
             await sweeping
 
 
+async def test_what_expires_after_the_soonest_is_swept_soon_too() -> None:
+    async with yard() as it:
+        sweeping = asyncio.create_task(it.sweeper.run())
+        for image, retention_s in (("1", 0.1), ("2" * 64, 0.2)):
+            job = await it.ended_job(image=parts.image(image), retention_s=retention_s)
+            it.sweeper.expect(job.expires_at)
+        it.time += 100
+        await until(lambda: len(it.blobs()) == 2)
+        it.time += 100
+        await until(lambda: it.blobs() == set())
+        sweeping.cancel()
+        with suppress(asyncio.CancelledError):
+            await sweeping
+
+
 async def test_keys_are_pending_as_long_as_anyone_holds_them() -> None:
     pending = Pending()
     with pending.hold(["a", "b"]):
