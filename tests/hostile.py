@@ -82,7 +82,13 @@ def gif_header(width: int, height: int) -> bytes:
 
 
 def _gif_frame(width: int, height: int) -> bytes:
-    return b"," + struct.pack("<HHHHB", 0, 0, width, height, 0) + b"\x02\x02\x44\x01\x00"
+    """A frame; its data holds a hundred pixels at most, so a larger one is broken off."""
+    head = b"," + struct.pack("<HHHHB", 0, 0, width, height, 0)
+    # LZW of four colours, its table cleared before each pixel: codes of 3 bits, 4 clears, 5 ends.
+    codes = [4, 0] * min(width * height, 100) + [5]
+    bits = sum(code << 3 * place for place, code in enumerate(codes))
+    data = bits.to_bytes((3 * len(codes) + 7) // 8, "little")
+    return head + bytes([2, len(data)]) + data + b"\0"
 
 
 @cache
@@ -90,6 +96,12 @@ def gif_bomb(frames: int, width: int = 1, height: int = 1) -> bytes:
     """A GIF of many frames, each a single pixel on the canvas."""
     head = b"GIF89a" + struct.pack("<HHBBB", width, height, 0x80, 0, 0) + bytes(6)
     return head + _gif_frame(1, 1) * frames + b";"
+
+
+def gif_growing(frames: int, width: int, height: int) -> bytes:
+    """A GIF whose later frames reach far over its canvas of one pixel."""
+    head = b"GIF89a" + struct.pack("<HHBBB", 1, 1, 0x80, 0, 0) + bytes(6)
+    return head + _gif_frame(1, 1) + _gif_frame(width, height) * (frames - 1) + b";"
 
 
 def webp_claiming(width: int, height: int) -> bytes:

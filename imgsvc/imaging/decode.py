@@ -9,7 +9,7 @@ from PIL import Image, ImageFile
 
 from imgsvc.imaging.facts import Facts
 from imgsvc.imaging.faults import translated
-from imgsvc.imaging.limits import Limits
+from imgsvc.imaging.limits import Limits, check_source
 from imgsvc.imaging.source import Source
 from imgsvc.pipeline import Pipeline
 from imgsvc.raster.geometry import Size
@@ -90,9 +90,14 @@ def _load_frame(source: Source, index: int, limits: Limits) -> Frame:
     image = source.image
     with translated(limits.max_pixels, lambda: _need(source)):
         image.seek(index)
+        grown = Size(*image.size)
+        if grown != source.facts.stored:  # a GIF's frame may reach over its canvas: it is cut off
+            check_source(grown, source.facts.frames, limits)
         image.load()
         # A GIF's frames may differ in mode; those of a result must not.
         picture = image.convert("RGBA") if image.format == "GIF" else _normal(image.copy())
+        if grown != source.facts.stored:
+            picture = picture.crop((0, 0, *source.facts.stored))
         return Frame(_bare(picture), round(image.info.get("duration") or 0))
 
 

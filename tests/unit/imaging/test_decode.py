@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imgsvc.errors import ImageCorrupt
+from imgsvc.errors import ImageCorrupt, ImageTooManyPixels
 from imgsvc.imaging import Facts, Limits
 from imgsvc.imaging.decode import Frame, decode, reduction
 from imgsvc.imaging.source import open_source
@@ -132,6 +132,17 @@ def test_all_frames_come_with_their_times_in_one_mode() -> None:
     assert [frame.duration for frame in frames] == [50, 70, 1000]
     assert {frame.borrow().mode for frame in frames} == {"RGBA"}
     assert len({frame.borrow().tobytes() for frame in frames}) == 3
+
+
+def test_a_frame_that_reaches_over_its_canvas_is_cut_off() -> None:
+    source = open_source(io.BytesIO(hostile.gif_growing(3, 9, 7)), LIMITS)
+    assert [frame.borrow().size for frame in decode(source, LIMITS, all_frames=True)] == [(1, 1)] * 3
+
+
+def test_a_canvas_that_grows_is_refused_when_it_grows_too_much() -> None:
+    source = open_source(io.BytesIO(hostile.gif_growing(20, 4000, 4000)), LIMITS)
+    with pytest.raises(ImageTooManyPixels):
+        list(decode(source, LIMITS, all_frames=True))
 
 
 @pytest.mark.parametrize(
