@@ -8,7 +8,6 @@ Installs sharp with npm into a folder of its own. See benchmarks/kernel/README.m
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import math
 import platform
@@ -21,11 +20,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import PIL
-from PIL import Image, ImageCms, ImageOps
 
 from benchmarks import photos
+from benchmarks.kernel.quality import decibels
 from imgsvc.imaging import Limits, render
 from imgsvc.pipeline import Grammar
 from imgsvc.raster import memory, resample
@@ -124,33 +122,6 @@ def ours(data: bytes, width: int, times: int) -> tuple[float, bytes]:
     return (time.process_time() - before) * 1000 / times, bytes(result.data)
 
 
-def reference(data: bytes, size: tuple[int, int]) -> Image.Image:
-    """The source decoded in full, upright, resampled with Pillow's Lanczos, then brought into sRGB."""
-    source = Image.open(io.BytesIO(data))
-    profile = source.info.get("icc_profile")
-    image = ImageOps.exif_transpose(source)
-    if image.mode == "RGBA":
-        image = image.convert("RGBa").resize(size, Image.Resampling.LANCZOS).convert("RGBA")
-        ground = Image.new("RGB", size, "white")
-        ground.paste(image, mask=image.getchannel("A"))
-        return ground
-    image = image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-    if profile:
-        srgb = ImageCms.createProfile("sRGB")
-        converted = ImageCms.profileToProfile(image, ImageCms.ImageCmsProfile(io.BytesIO(profile)), srgb)
-        assert converted is not None
-        return converted
-    return image
-
-
-def psnr(data: bytes, result: bytes) -> float:
-    """Decibels of a result against the reference of its size."""
-    made = Image.open(io.BytesIO(result)).convert("RGB")
-    wanted = reference(data, made.size)
-    error = np.asarray(made, dtype=np.float64) - np.asarray(wanted, dtype=np.float64)
-    return 10 * math.log10(255**2 / float(np.mean(error**2)))
-
-
 def measure(
     sharp: Sharp, files: Sequence[Path], widths: Sequence[int], rounds: int, scratch: Path
 ) -> Iterator[Row]:
@@ -168,8 +139,8 @@ def measure(
                 width,
                 ours_ms=statistics.median(mine for mine, _ in turns),
                 sharp_ms=statistics.median(theirs for _, theirs in turns),
-                ours_db=psnr(data, result),
-                sharp_db=psnr(data, out.read_bytes()),
+                ours_db=decibels(data, result),
+                sharp_db=decibels(data, out.read_bytes()),
                 ours_bytes=len(result),
                 sharp_bytes=out.stat().st_size,
             )
