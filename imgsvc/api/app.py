@@ -89,7 +89,7 @@ def create_app(
     for module in (jobs, results, process, images, operations, system, pages):
         # Flat: FastAPI 0.165 matches the routes of included routers twice.
         app.router.routes.extend(module.router.routes)
-    describe(app, [options.public_url] if options.public_url else [])
+    describe(app, [options.public_url] if options.public_url else [], testing=options.testing)
     return Api(app, door)
 
 

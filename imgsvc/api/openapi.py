@@ -147,7 +147,7 @@ def parameter(
     return shown if example is None else {**shown, "example": example}
 
 
-def describe(app: FastAPI, servers: Iterable[str]) -> None:
+def describe(app: FastAPI, servers: Iterable[str], *, testing: bool = False) -> None:
     """Complete what FastAPI knows by our shapes, and keep the document."""
     app.title = "imgsvc"
     app.summary = "Images in, smaller images out: durable jobs, killable work, every operation timed."
@@ -160,7 +160,7 @@ def describe(app: FastAPI, servers: Iterable[str]) -> None:
     def openapi() -> Json:
         if app.openapi_schema is None:
             found = generate()
-            found.setdefault("components", {})["schemas"] = schemas.components()
+            found.setdefault("components", {})["schemas"] = schemas.components(testing=testing)
             _restore_examples(app, found)
         return app.openapi_schema or {}
 

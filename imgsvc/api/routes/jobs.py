@@ -49,8 +49,9 @@ def _body() -> dict[str, object]:
     body = image_body(WISHES)
     fields = {name: schema | {"description": text} for name, text, schema in WISHES}
     # In JSON a pipeline may be JSON.
-    fields["ops"] = {"description": WISHES[0][1], "oneOf": [{"type": "string"}, {"type": "array"}]}
-    fields["outputs"] = {"description": WISHES[1][1], "type": "object"}
+    fields["ops"] = {"description": WISHES[0][1], "$ref": "#/components/schemas/Pipeline"}
+    pipelines = {"type": "object", "additionalProperties": {"$ref": "#/components/schemas/Pipeline"}}
+    fields["outputs"] = {"description": WISHES[1][1], **pipelines}
     source = {"type": "object", "required": ["image"], "properties": {"image": {"type": "string"}}}
     body["content"]["application/json"] = {
         "schema": {"type": "object", "required": ["source"], "properties": {"source": source, **fields}},

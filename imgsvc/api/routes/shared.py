@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from imgsvc import formats
 from imgsvc.api import examples
@@ -71,7 +71,7 @@ def wish_parameters() -> list[Json]:
     return [ops_parameter(), *(parameter("query", name, text, schema) for name, text, schema in WISHES[1:])]
 
 
-def image_body(fields: Iterable[tuple[str, str, Json]] = (), *, raw: bool = True) -> Json:
+def image_body(fields: Sequence[tuple[str, str, Json]] = (), *, raw: bool = True) -> Json:
     """An image as a raw body, or as a form with fields."""
     form = {
         "type": "object",
@@ -81,7 +81,8 @@ def image_body(fields: Iterable[tuple[str, str, Json]] = (), *, raw: bool = True
             **{name: schema | {"description": text} for name, text, schema in fields},
         },
     }
-    content: Json = {"multipart/form-data": {"schema": form}}
+    example = {"file": "(the image)"} | ({"ops": examples.OPS} if fields else {})
+    content: Json = {"multipart/form-data": {"schema": form, "example": example}}
     if raw:
         content |= {
             media_type: {"schema": BINARY} for media_type in (*media_types(), "application/octet-stream")

@@ -10,6 +10,7 @@ from pydantic.json_schema import models_json_schema
 from imgsvc.api.schemas.images import ImageListShape, ImageShape
 from imgsvc.api.schemas.jobs import CanceledShape, JobListShape, JobShape
 from imgsvc.api.schemas.operations import ExplainedShape, OperationsShape
+from imgsvc.api.schemas.pipelines import pipelines
 from imgsvc.api.schemas.problems import MeaningShape, ProblemShape
 from imgsvc.api.schemas.system import (
     LiveShape,
@@ -63,15 +64,15 @@ SHAPES: dict[str, type[BaseModel]] = {
 }
 
 
-def components() -> dict[str, Any]:
-    """All of them as JSON Schema, by name."""
+def components(*, testing: bool = False) -> dict[str, Any]:
+    """All of them as JSON Schema, by name, and the vocabulary of pipelines."""
     _, schema = models_json_schema(
         [(cls, "validation") for cls in SHAPES.values()], ref_template="#/components/schemas/{model}"
     )
     named: dict[str, Any] = {
         name.removesuffix("Shape"): _renamed(found) for name, found in schema["$defs"].items()
     }
-    return named
+    return named | pipelines(testing=testing)
 
 
 def _renamed(value: Any) -> Any:  # noqa: ANN401  # any JSON

@@ -1,0 +1,48 @@
+"""The shapes of pipelines, made from the registry: an operation in a new file is described here too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from imgsvc.pipeline import describe
+
+Json = dict[str, Any]
+
+_ROOM = "#/components/schemas/"
+
+
+def pipelines(*, testing: bool = False) -> Json:
+    """`Pipeline`, and one component for every operation and format, by name."""
+    vocabulary = describe(testing=testing)
+    words = {f"Operation.{word['name']}": _shape(word) for word in vocabulary["operations"]}
+    words |= {f"Format.{word['name']}": _shape(word) for word in vocabulary["formats"]}
+    operation = {
+        "type": "string",
+        "description": "One operation as text.",
+        "examples": ["resize:300x200,fit=cover"],
+    }
+    step = {"anyOf": [operation, *({"$ref": _ROOM + name} for name in words)]}
+    pipeline = {
+        "description": "What is done, left to right: text, or an array of operations.",
+        "anyOf": [
+            {"type": "string", "examples": ["resize:300x200,fit=cover/webp:82"]},
+            {"type": "array", "minItems": 1, "items": step},
+        ],
+    }
+    return {"Pipeline": pipeline, **words}
+
+
+def _shape(word: Json) -> Json:
+    name = f"{'Format' if 'media_type' in word else 'Operation'}.{word['name']}"
+    shape: Json = _at_home(word["schema"], f"{_ROOM}{name}/$defs/")
+    return {"title": word["name"], "description": word["description"], **shape, "x-example": word["example"]}
+
+
+def _at_home(value: Any, home: str) -> Any:  # noqa: ANN401  # any JSON
+    """References to its own definitions, from the root of the document that the schema now stands in."""
+    if isinstance(value, dict):
+        return {
+            key: inner.replace("#/$defs/", home) if key == "$ref" else _at_home(inner, home)
+            for key, inner in value.items()
+        }
+    return [_at_home(inner, home) for inner in value] if isinstance(value, list) else value
