@@ -6,5 +6,6 @@ from imgsvc.scheduler.clock import Clock, now
 from imgsvc.scheduler.observers import Observer
 from imgsvc.scheduler.policy import Policy
 from imgsvc.scheduler.scheduler import Scheduler
+from imgsvc.scheduler.waiters import Ended
 
-__all__ = ["Called", "Clock", "Observer", "Policy", "Scheduler", "now", "task"]
+__all__ = ["Called", "Clock", "Ended", "Observer", "Policy", "Scheduler", "now", "task"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -29,9 +29,10 @@ class Called:
 class Calls:
     """Calls that run now."""
 
-    def __init__(self, line: Line, rate: Rate) -> None:
+    def __init__(self, line: Line, rate: Rate, freed: Callable[[Slot], None]) -> None:
         self._line = line
         self._rate = rate
+        self._freed = freed
         self._running: dict[asyncio.Future[None], Work] = {}
 
     def __len__(self) -> int:
@@ -56,7 +57,7 @@ class Calls:
         began = time.perf_counter()
         slot = await self._lane(wait)
         queue_ms = (time.perf_counter() - began) * 1000
-        work = Work(slot)
+        work = Work(slot, self._freed)
         with self._occupied(work):
             report = await work.run(task, timeout)
         self._rate.took(time.perf_counter() - began - queue_ms / 1000)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from imgsvc.dispatch import Slot
 from imgsvc.jobs import Job
@@ -14,13 +15,13 @@ from imgsvc.worker import Task
 class Running:
     """One start of a job, from its claim until what became of it is recorded."""
 
-    def __init__(self, job: Job, slot: Slot) -> None:
+    def __init__(self, job: Job, slot: Slot, freed: Callable[[Slot], None]) -> None:
         self.job = job
         self.lane = slot.lane
         #: Its cancellation is recorded already: nothing is left to settle.
         self.canceled = False
         self.drained = False
-        self._work = Work(slot)
+        self._work = Work(slot, freed)
 
     def __repr__(self) -> str:
         return f"<Running {self.job.id} on lane {self.lane}: {self.step() or 'between steps'}>"

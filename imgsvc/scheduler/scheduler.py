@@ -70,7 +70,7 @@ class Scheduler:
         self._rate = Rate(len(dispatcher.lanes()))
         self._waiters = Waiters()
         self._audience = Audience(observers)
-        self._calls = Calls(self._line, self._rate)
+        self._calls = Calls(self._line, self._rate, self._give)
         self._alarm = Alarm(lambda: self.crew.start(self._starts.recount()), clock)
         self._starts = Starts(
             store=store,
@@ -84,6 +84,7 @@ class Scheduler:
             sweeper=self.sweeper,
             pending=self.pending,
             alarm=self._alarm,
+            freed=self._give,
         )
         self._clock = clock
         self._loops: list[asyncio.Task[None]] = []
@@ -222,13 +223,17 @@ class Scheduler:
                 _log.exception("no lane could be had")
                 await asyncio.sleep(_REST_S)
                 continue
-            turn = self._line.turn()
-            if turn is Turn.CALL:
-                self._line.next_call().set_result(slot)
-            elif turn is Turn.JOB:
-                self.crew.start(self._start(slot))
-            else:
-                slot.release()
+            self._give(slot)
+
+    def _give(self, slot: Slot) -> None:
+        """A lane is free: whoever's turn it is has it, or the dispatcher has it back."""
+        turn = self._line.turn()
+        if turn is Turn.CALL:
+            self._line.next_call().set_result(slot)
+        elif turn is Turn.JOB:
+            self.crew.start(self._start(slot))
+        else:
+            slot.release()
 
     async def _start(self, slot: Slot) -> None:
         if not await self._starts.start(slot):

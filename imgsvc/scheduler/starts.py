@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -47,6 +48,8 @@ class Starts:
     pending: Pending
     #: Rings when the line should be counted anew.
     alarm: Alarm
+    #: Has a lane whose task is over.
+    freed: Callable[[Slot], None]
     #: By job.
     running: dict[str, Running] = field(default_factory=dict)
     #: Set when nothing may wait for a store that fails any more.
@@ -65,7 +68,7 @@ class Starts:
         if job is None:
             slot.release()
             return False
-        running = self.running[job.id] = Running(job, slot)
+        running = self.running[job.id] = Running(job, slot, self.freed)
         if job.id in self._canceled:
             running.cancel()
         if not self.line.claims:
@@ -167,6 +170,8 @@ class Starts:
         timeout = min(job.timeout_ms / 1000, self.policy.job_timeout_s)
         with self.pending.hold(keys):
             run = await running.run(task, timeout)
+            # The lane's next claim is handed in first: the store commits both together.
+            await asyncio.sleep(0)
             settled = None if running.canceled else await self._settle(job, run)
             if settled is None or settled.state is not State.SUCCEEDED:
                 # Nobody will ever ask for these: they were written by a start that does not count.

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from imgsvc.dispatch import Slot
 from imgsvc.errors import Draining, Problem, WorkerCrashed
 from imgsvc.worker import Outcome, Report, Task
+
+#: Ends of a task that its process has survived.
+_FIT = frozenset({Outcome.SUCCEEDED, Outcome.REFUSED, Outcome.INTERRUPTED})
 
 _log = logging.getLogger(__name__)
 
@@ -15,8 +19,10 @@ _log = logging.getLogger(__name__)
 class Work:
     """One task, one lane, one report."""
 
-    def __init__(self, slot: Slot) -> None:
+    def __init__(self, slot: Slot, freed: Callable[[Slot], None]) -> None:
+        """`freed` has the lane when the task is over and its process is fit for the next one."""
         self._slot = slot
+        self._freed = freed
         self._task: asyncio.Task[Report] | None = None
         self._killed = False
 
@@ -33,14 +39,20 @@ class Work:
 
     async def run(self, task: Task, timeout: float) -> Report:
         """Do the task and give the lane back; being canceled ends it. Raises only for a cancellation."""
+        fit = False
         try:
             if self._killed:
                 return Report(outcome=Outcome.KILLED)
             self._task = asyncio.ensure_future(self._slot.run(task, timeout))
-            return await self._report(self._task)
+            report = await self._report(self._task)
+            fit = report.outcome in _FIT
+            return report
         finally:
             self._task = None
-            self._slot.release()
+            if fit:
+                self._freed(self._slot)
+            else:
+                self._slot.release()
 
     async def _report(self, running: asyncio.Task[Report]) -> Report:
         try:

@@ -13,7 +13,7 @@ from imgsvc.jobs import Image, Job, Result, State, Timings, new_id
 from imgsvc.jobstore import ImagePage, JobStore, Page
 from imgsvc.metrics import Metrics
 from imgsvc.pipeline import Pipeline
-from imgsvc.scheduler import Clock, Policy, Scheduler, now
+from imgsvc.scheduler import Clock, Ended, Policy, Scheduler, now
 from imgsvc.service.blobs import Blob, Blobs
 from imgsvc.service.calls import Calls, refuse
 from imgsvc.service.intake import Intake, Staged
@@ -156,11 +156,14 @@ class Service:
         Returns early when the service is shutting down.
         """
         with self._scheduler.watch(id) as ended:
-            job = await self.job(id)
-            if job.state.ended or seconds <= 0:
-                return job
-            await asyncio.wait({ended}, timeout=seconds)
-            return (ended.result() if ended.done() else None) or await self.job(id)
+            return await self._when(ended, await self.job(id), seconds)
+
+    async def _when(self, ended: Ended, job: Job, seconds: float) -> Job:
+        """The job once it has ended or the time is up; `ended` was watched before it was looked at."""
+        if job.state.ended or seconds <= 0:
+            return job
+        await asyncio.wait({ended}, timeout=seconds)
+        return (ended.result() if ended.done() else None) or await self.job(job.id)
 
     async def jobs(
         self,
@@ -208,14 +211,14 @@ class Service:
         Raises JobNotFinished, JobCanceled, the error that the job failed with, NotFound for a name that
         the job does not have (or none where it has several), and as `job`.
         """
-        job = await self.job(id)
-        names = [output.name for output in job.outputs]
-        if name is None and len(names) > 1:
-            raise NotFound(f"the job has several results, ask for one by its name: {', '.join(names)}")
-        if name not in {None, *names}:  # said at once: waiting would not bring it
-            raise NotFound("the job has no result of this name")
-        if not job.state.ended and wait > 0:
-            job = await self.wait(id, wait)
+        with self._scheduler.watch(id) as ended:
+            job = await self.job(id)
+            names = [output.name for output in job.outputs]
+            if name is None and len(names) > 1:
+                raise NotFound(f"the job has several results, ask for one by its name: {', '.join(names)}")
+            if name not in {None, *names}:  # said at once: waiting would not bring it
+                raise NotFound("the job has no result of this name")
+            job = await self._when(ended, job, wait)
         for result in self.results_of(job):
             if name in {None, result.name}:
                 return job, result

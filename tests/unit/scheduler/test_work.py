@@ -10,7 +10,7 @@ from imgsvc.errors import Draining
 from imgsvc.scheduler.work import Work
 from imgsvc.worker import Outcome
 from tests.unit.scheduler.bench import until
-from tests.unit.scheduler.parts import HandLanes, HandSlot, task
+from tests.unit.scheduler.parts import HandLanes, HandSlot, crash, task
 
 pytestmark = pytest.mark.anyio
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.anyio
 async def work() -> tuple[Work, HandSlot, HandLanes]:
     lanes = HandLanes()
     slot = await lanes.acquire()
-    return Work(slot), slot, lanes
+    return Work(slot, lambda fit: fit.release()), slot, lanes
 
 
 async def test_what_is_killed_before_it_runs_never_begins() -> None:
@@ -65,3 +65,25 @@ async def test_a_dispatcher_that_stops_first_counts_as_a_kill() -> None:
     await until(lambda: bool(lanes.started))
     slot.end(Draining("the workers are being stopped"))
     assert (await running).outcome is Outcome.KILLED
+
+
+async def test_a_lane_that_is_fit_goes_to_whoever_is_next() -> None:
+    lanes = HandLanes()
+    slot = await lanes.acquire()
+    freed: list[object] = []
+    running = asyncio.create_task(Work(slot, freed.append).run(task(), 1))
+    await until(lambda: bool(lanes.started))
+    slot.succeed()
+    await running
+    assert (freed, lanes.idle) == ([slot], 0)
+
+
+async def test_a_lane_whose_process_died_goes_back_to_be_repaired() -> None:
+    lanes = HandLanes()
+    slot = await lanes.acquire()
+    freed: list[object] = []
+    running = asyncio.create_task(Work(slot, freed.append).run(task(), 1))
+    await until(lambda: bool(lanes.started))
+    slot.end(crash())
+    await running
+    assert (freed, lanes.idle) == ([], 1)
