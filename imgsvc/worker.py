@@ -26,7 +26,7 @@ from imgsvc.errors import (
     StorageUnavailable,
     Unavailable,
 )
-from imgsvc.imaging import Clock, Limits, Progress, Rendered, Timed, picture, render
+from imgsvc.imaging import Clock, CpuClock, Limits, Progress, Rendered, Timed, picture, render
 from imgsvc.jobs import Result, Step
 from imgsvc.pipeline import Grammar
 from imgsvc.storage import Storage, connect
@@ -101,7 +101,7 @@ class Report(_Value):
 def run(task: Mapping[str, Any], progress: Progress | None = None) -> dict[str, Any]:
     """Do a task given as a plain dict and answer a report as a plain dict; never raises."""
     clock = Clock(progress)
-    wall, cpu = time.perf_counter(), time.process_time()
+    wall, cpu = time.perf_counter(), CpuClock()
     measured = _reset_peak()
     results: tuple[Result, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -116,7 +116,7 @@ def run(task: Mapping[str, Any], progress: Progress | None = None) -> dict[str, 
         problem=problem,
         steps=tuple(_step(timed) for timed in clock.steps),
         wall_ms=(time.perf_counter() - wall) * 1000,
-        cpu_ms=(time.process_time() - cpu) * 1000,
+        cpu_ms=max(cpu.ms, sum(timed.cpu_ms for timed in clock.steps)),
         peak_memory_bytes=_peak() if measured else None,
         memory_method="vmhwm" if measured else None,
         warnings=warnings,

@@ -169,11 +169,13 @@ def _result(job: Job, result: Result) -> Document:
 
 def _timings(timings: Timings) -> Document:
     worked = timings.lane is not None or timings.pid is not None
+    parts = [duration(part) for part in (timings.upload_ms, timings.queue_ms, timings.run_ms)]
+    total = duration(timings.total_ms)
+    if total is not None:  # also when every part was rounded up
+        total = max(total, round(sum(part or 0.0 for part in parts), 2))
     return {
-        "upload_ms": duration(timings.upload_ms),
-        "queue_ms": duration(timings.queue_ms),
-        "run_ms": duration(timings.run_ms),
-        "total_ms": duration(timings.total_ms),
+        **dict(zip(("upload_ms", "queue_ms", "run_ms"), parts, strict=True)),
+        "total_ms": total,
         "cpu_ms": duration(timings.cpu_ms),
         "peak_memory_bytes": timings.peak_memory_bytes,
         "memory_method": timings.memory_method,

@@ -31,11 +31,18 @@ def preferred(request: Request) -> float | None:
         for preference in header.split(","):
             found = _PREFERENCE.fullmatch(preference)
             if found is not None:
-                reader = Reader({"wait": found["seconds"] or "none"}, ("wait",))
-                seconds = reader.seconds("wait", 0, 1e9)
-                reader.done()
-                return min(seconds or 0.0, MAX_WAIT)
+                return _granted(found["seconds"] or "nothing")
     return None
+
+
+def _granted(asked: str) -> float:
+    # More than we wait is no fault: the answer says how long it was.
+    if (longer := Reader({"wait": asked}, ("wait",)).seconds("wait", MAX_WAIT, 1e9)) is not None:
+        return min(longer, MAX_WAIT)
+    reader = Reader({"wait": asked}, ("wait",))
+    seconds = reader.seconds("wait", 0, MAX_WAIT)
+    reader.done()
+    return seconds or 0.0
 
 
 def applied(seconds: float | None) -> dict[str, str]:

@@ -7,10 +7,11 @@ from imgsvc.imaging.limits import Limits, check_output
 from imgsvc.imaging.output import Rendered
 from imgsvc.imaging.render import picture, render
 from imgsvc.imaging.source import probe
-from imgsvc.imaging.steps import Clock, Progress, Timed
+from imgsvc.imaging.steps import Clock, CpuClock, Progress, Timed
 
 __all__ = [
     "Clock",
+    "CpuClock",
     "Facts",
     "Limits",
     "Progress",

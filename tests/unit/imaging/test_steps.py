@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
+import resource
+import threading
+import time
+
 import pytest
 
-from imgsvc.imaging import Clock
+from imgsvc.imaging import Clock, CpuClock
 from imgsvc.raster.geometry import Size
 
 
@@ -38,3 +44,24 @@ def test_a_step_that_fails_is_there_too() -> None:
     with pytest.raises(ValueError, match="no"), clock.step("crop", "a"):
         raise ValueError("no")
     assert [step.op for step in clock.steps] == ["crop"]
+
+
+def test_cpu_time_is_exact_also_under_a_limit_of_it() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(time.process_time() + 60), hard))
+    try:
+        cpu = CpuClock()
+        until = time.thread_time() + 0.0005
+        while time.thread_time() < until:
+            pass
+        assert 0.4 < cpu.ms < 11
+    finally:
+        resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
+
+
+def test_the_cpu_time_of_other_threads_counts() -> None:
+    cpu = CpuClock()
+    busy = threading.Thread(target=hashlib.pbkdf2_hmac, args=("sha256", b"", b"", 200_000))
+    busy.start()
+    busy.join()
+    assert cpu.ms > 20
