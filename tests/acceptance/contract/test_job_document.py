@@ -128,10 +128,10 @@ def test_timings_add_up(two: Document) -> None:
         assert isinstance(timings[name], (int, float))
         assert timings[name] >= 0
     parts = timings["upload_ms"] + timings["queue_ms"] + timings["run_ms"]
-    assert timings["total_ms"] >= parts - 0.5
+    assert timings["total_ms"] >= round(parts, 2)
     assert timings["run_ms"] >= sum(step["wall_ms"] for step in timings["steps"]) - 0.5
     assert timings["cpu_ms"] > 0
-    assert timings["cpu_ms"] >= sum(step["cpu_ms"] for step in timings["steps"]) - 0.5
+    assert timings["cpu_ms"] >= sum(step["cpu_ms"] for step in timings["steps"]) - 0.1
     wall = (moment(two["finished_at"]) - moment(two["created_at"])).total_seconds() * 1000
     assert timings["queue_ms"] + timings["run_ms"] <= wall + 50
 
@@ -153,7 +153,7 @@ def test_steps_are_in_order_with_sizes(one: Document) -> None:
     for step in steps:
         assert set(step) >= {"output", "op", "wall_ms", "cpu_ms", "in", "out"}
         assert step["wall_ms"] >= 0
-        assert step["cpu_ms"] >= 0
+        assert step["cpu_ms"] > 0
     by_name = {step["op"]: step for step in steps}
     assert by_name["decode"]["in"] is None
     width, height = by_name["decode"]["out"]
