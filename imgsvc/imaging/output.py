@@ -8,10 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from PIL.Image import Image
+from PIL.Image import open as open_image
 
 from imgsvc import formats
 from imgsvc.errors import ImgsvcError
 from imgsvc.formats import Format, Picture
+from imgsvc.imaging import frames
 from imgsvc.imaging.decode import Frame
 from imgsvc.imaging.faults import working
 from imgsvc.imaging.source import Source
@@ -19,7 +21,7 @@ from imgsvc.imaging.steps import Clock
 from imgsvc.operations import Context, Operation
 from imgsvc.pipeline import Pipeline
 from imgsvc.raster import icc
-from imgsvc.raster.geometry import Size
+from imgsvc.raster.geometry import Gravity, Size
 from imgsvc.raster.orientation import Orientation
 
 #: Bytes a pixel that operations and encoders need beside the picture, roughly: a premultiplied copy,
@@ -78,6 +80,7 @@ class Output:
         self._source = source
         self._images = images
         self._kept = source.profile if "icc" in pipeline.keeps and icc.embeddable(source.profile) else None
+        self._found: list[list[Gravity]] = [[] for _ in pipeline.operations]
         self._pictures: list[Image] = []
         self._durations: list[int] = []
 
@@ -98,19 +101,22 @@ class Output:
         with self._blamed(), clock.step("encode", self.name) as step, working(size.pixels * _WORKING):
             step.sees(size, size)
             self.format.encode(self._picture(), file)
-        return Rendered(
-            self.name, file.getbuffer(), self.format, size, len(self._pictures), tuple(self._warnings())
-        )
+        count = self._count(file) if self.moves else 1
+        return Rendered(self.name, file.getbuffer(), self.format, size, count, tuple(self._warnings()))
+
+    def _count(self, file: io.BytesIO) -> int:
+        """The frames of the result: encoders join equal ones that follow each other."""
+        return frames.count(open_image(file, formats=self.format.pillow), file, len(self._pictures))
 
     def _picture(self) -> Picture:
-        frames, profile = self._pictures, self._kept
+        pictures, profile = self._pictures, self._kept
         if profile is not None:
-            frames = [icc.matching(frame, profile) for frame in frames]
-            profile = profile if icc.matches(frames[0], profile) else None
-        for frame in frames:
-            frame.info.clear()
+            pictures = [icc.matching(picture, profile) for picture in pictures]
+            profile = profile if icc.matches(pictures[0], profile) else None
+        for picture in pictures:
+            picture.info.clear()
         return Picture(
-            frames=tuple(frames),
+            frames=tuple(pictures),
             durations=tuple(self._durations) if self.moves else (),
             loop=self._source.plays if self.moves else None,
             icc=profile,
@@ -132,18 +138,20 @@ class Output:
         for index, (operation, name) in enumerate(steps):
             with clock.step(name, self.name, index) as step, working(at.size.pixels * _WORKING):
                 before = at.seen
-                self._apply(operation, at)
+                self._apply(operation, at, self._found[index])
                 step.sees(before, at.seen)
         with working(at.size.pixels * _WORKING):
             return at.orientation.upright(at.settle(at.image))
 
-    def _apply(self, operation: Operation, at: _Place) -> None:
+    def _apply(self, operation: Operation, at: _Place, found: list[Gravity]) -> None:
         """One operation; what it needs upright or in sRGB is made so as late, thus as small, as may be."""
         if not operation.native:
             at.image = at.settle(at.image)
         if not operation.turns:
             at.image, at.orientation = at.orientation.upright(at.image), Orientation.UPRIGHT
-        context = Context(size=at.size, orientation=at.orientation, settle=at.settle, images=self._images)
+        context = Context(
+            size=at.size, orientation=at.orientation, settle=at.settle, found=found, images=self._images
+        )
         at.image, at.orientation = operation.apply(at.image, context), Orientation.UPRIGHT
         if operation.reduction(at.size) > 1:
             at.image = at.settle(at.image)

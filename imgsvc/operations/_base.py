@@ -9,7 +9,8 @@ from typing import Any, ClassVar, Literal
 from PIL.Image import Image
 from pydantic import BaseModel, ConfigDict
 
-from imgsvc.raster.geometry import Size
+from imgsvc.raster import saliency
+from imgsvc.raster.geometry import Gravity, Size
 from imgsvc.raster.orientation import Orientation
 from imgsvc.raster.written import Written
 
@@ -31,8 +32,19 @@ class Context:
     orientation: Orientation = Orientation.UPRIGHT
     #: Brings pixels into sRGB where they are not yet: for a `native` operation that adds a colour.
     settle: Callable[[Image], Image] = lambda image: image
+    #: The gravity that was found on an animation's first frame: its later ones follow it.
+    found: list[Gravity] = field(default_factory=list)
     #: Decoded pictures that operations refer to, by image id.
     images: Mapping[str, Image] = field(default_factory=dict)
+
+    def look(self, gravity: Gravity, image: Image, part: tuple[float, float]) -> Gravity:
+        """What a gravity means on this picture: one by content becomes a focal point.
+
+        `part` is the width and height of what is to be kept, as fractions of the picture's.
+        """
+        if not self.found:
+            self.found.append(saliency.settle(gravity, image, part, self.orientation))
+        return self.found[0]
 
 
 def _plain_defaults(schema: dict[str, Any], cls: type[BaseModel]) -> None:

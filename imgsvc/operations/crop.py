@@ -46,12 +46,13 @@ class Crop(Operation):
         part = self.size_after(size)
         if part == size:
             return image
-        left, top = self._corner(size, part)
+        shares = (part.width / size.width, part.height / size.height)
+        left, top = self._corner(size, part, context.look(self.gravity, image, shares))
         return image.crop((left, top, left + part.width, top + part.height))
 
-    def _corner(self, size: Size, part: Size) -> Offset:
+    def _corner(self, size: Size, part: Size, gravity: Gravity) -> Offset:
         if self.x is None and self.y is None:
-            return self.gravity.offset(size, part)
+            return gravity.offset(size, part)
         return Offset(
             min(0 if self.x is None else self.x.of(size.width), size.width - part.width),
             min(0 if self.y is None else self.y.of(size.height), size.height - part.height),

@@ -73,8 +73,12 @@ class Resize(Operation):
     def apply(self, image: Image, context: Context) -> Image:
         """The picture at its new size."""
         size, inner = context.size, self._inner(context.size)
+        box = self._box(size)
+        if self.fit is Fit.COVER and self.gravity.by_content:
+            part = ((box.right - box.left) / size.width, (box.bottom - box.top) / size.height)
+            box = fit.covering_box(size, inner, context.look(self.gravity, image, part))
         picture = resample.resize(
-            image, inner, box=self._box(size), of=size, kernel=self.filter, orientation=context.orientation
+            image, inner, box=box, of=size, kernel=self.filter, orientation=context.orientation
         )
         canvas = self.size_after(size)
         if self.fit is not Fit.PAD or (canvas == inner and self.background is None):

@@ -228,28 +228,30 @@ _COMPASS = {
     "w": (0.0, 0.5),
     "nw": (0.0, 0.0),
 }
+#: Found by looking at the picture (`saliency.settle`); where there is nothing to choose, the middle.
+_CONTENT = ("entropy", "attention")
 
 
 @dataclass(frozen=True, slots=True)
 class Gravity(Written):
-    """Which part of a picture counts, or where in a canvas it lies: a compass point or a focal point.
+    """Which part of a picture counts, or where in a canvas it lies.
 
-    A compass point aligns that edge or corner; a focal point `0.3x0.7` is a place in the picture
-    that is brought as near to the middle of the box as the edges allow.
+    A compass point aligns that edge or corner; a focal point `0.3x0.7` is brought as near to the
+    middle as the edges allow; `entropy` is the part of the most detail, `attention` what draws the eye.
     """
 
-    #: A compass point, or empty with a focal point.
+    #: A compass point or a way to look for the place; empty with a focal point.
     name: str = "center"
     focus: tuple[float, float] | None = None
 
-    ALLOWED: ClassVar[str] = f"{', '.join(_COMPASS)} or a focal point such as 0.3x0.7"
-    PATTERN: ClassVar[str] = rf"{'|'.join(_COMPASS)}|[01]?\.[0-9]+x[01]?\.[0-9]+"
+    ALLOWED: ClassVar[str] = f"{', '.join((*_COMPASS, *_CONTENT))} or a focal point such as 0.3x0.7"
+    PATTERN: ClassVar[str] = rf"{'|'.join((*_COMPASS, *_CONTENT))}|[01]?\.[0-9]+x[01]?\.[0-9]+"
     EXAMPLE: ClassVar[str] = "center"
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read `ne` or `0.3x0.7`; raises ValueError."""
-        if text in _COMPASS:
+        if text in _COMPASS or text in _CONTENT:
             return cls(text)
         if not re.fullmatch(r"[01]?\.[0-9]+x[01]?\.[0-9]+", text, re.ASCII):
             raise ValueError(cls.ALLOWED)
@@ -257,6 +259,11 @@ class Gravity(Written):
         if max(x, y) > 1:
             raise ValueError(cls.ALLOWED)
         return cls("", (x, y))
+
+    @property
+    def by_content(self) -> bool:
+        """Must a picture be looked at to know the place?"""
+        return self.name in _CONTENT
 
     def offset(self, room: Size, part: Size) -> Offset:
         """Where a `part` of a `room` begins: what to cut out, or where on a canvas to lay it."""
@@ -274,7 +281,7 @@ class Gravity(Written):
     def _align(self, axis: int, room: float, part: float) -> float:
         """0: at the left or the top, 1: at the right or the bottom."""
         if self.focus is None:
-            return _COMPASS[self.name][axis]
+            return _COMPASS.get(self.name, _COMPASS["center"])[axis]
         free = room - part
         if free <= 0:
             return self.focus[axis]

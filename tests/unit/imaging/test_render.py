@@ -117,6 +117,12 @@ def test_of_an_animation_every_frame_goes_through_every_operation() -> None:
             assert moving.info["loop"] == 0
 
 
+@pytest.mark.parametrize("to", ["gif", "webp"])
+def test_frames_are_those_of_the_result_whose_encoder_joins_equal_ones(to: str) -> None:
+    (result,) = run(animation("GIF"), f"brightness:0/{to}")
+    assert result.frames == getattr(opened(result), "n_frames", 1) < 4
+
+
 def test_a_still_format_shows_the_first_frame_and_says_so() -> None:
     still, moving = run(animation("GIF"), "thumbnail:30x30/jpeg", "thumbnail:30x30/webp")
     assert (still.frames, moving.frames) == (1, 4)
