@@ -109,7 +109,7 @@ class Scheduler:
     def drain(self) -> None:
         """Start nothing any more; whoever waits for a lane or for a job's end is told so now."""
         self._draining = True
-        self._line.close(Draining("the service is shutting down"))
+        self._line.close(Draining("the service is shutting down", retry_after=self.retry_after()))
         self._alarm.clear()
         self._waiters.close()
 
