@@ -51,17 +51,17 @@ def _entropy(image: Image.Image, grid: Size) -> Grid:
 
 
 def _attention(image: Image.Image, grid: Size) -> Grid:
-    """Edges, strong colours, and most of all the colours of skin."""
+    """Edges, colours unlike the picture's average (Achanta et al., CVPR 2009), and the colours of skin."""
     colour = image.convert("RGB")
     # The outermost pixels of the filter are the picture's own, not edges.
     edges = ImageChops.multiply(colour.convert("L").filter(ImageFilter.FIND_EDGES), _frame(colour.size))
-    hue, saturation, value = colour.convert("HSV").split()
-    # Skin of every shade has a hue of 0 to 45 degrees, is neither gray nor loud, and not in the dark.
-    skin = ImageChops.multiply(
-        ImageChops.multiply(_between(hue, 1, 32), _between(saturation, 40, 180)), _between(value, 60, 255)
-    )
-    loud = ImageChops.multiply(saturation, value)
-    score = ImageChops.add(ImageChops.add(edges, loud, scale=2), skin, scale=1.5)
+    _, blueness, redness = colour.convert("YCbCr").split()
+    # Skin of every shade (Chai and Ngan, 1999); what is nearly gray is left out: roads, sand, walls.
+    skin = ImageChops.multiply(_between(blueness, 77, 120), _between(redness, 140, 173))
+    average = colour.resize((1, 1), Image.Resampling.BOX).resize(colour.size)
+    red, green, blue = ImageChops.difference(colour.filter(ImageFilter.BoxBlur(2)), average).split()
+    unlike = ImageChops.add(ImageChops.add(red, green), blue)
+    score = ImageChops.add(ImageChops.add(edges, unlike), skin, scale=3)
     cells = score.resize(grid, Image.Resampling.BOX).tobytes()
     rows = (cells[y * grid.width : (y + 1) * grid.width] for y in range(grid.height))
     return [[float(cell) for cell in row] for row in rows]
