@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
 
 from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 from zipstream import ZipStream  # type: ignore[import-untyped]  # it ships no types
 
 from imgsvc.api import names
@@ -47,14 +49,42 @@ async def chunks(entries: Sequence[Entry]) -> AsyncIterator[bytes]:
     yield b"".join(stream.footer())
 
 
-def answer(entries: Sequence[Entry], name: str, headers: dict[str, str]) -> StreamingResponse:
-    """The archive as an answer."""
-    told = {
+def told(entries: Sequence[Entry], name: str) -> dict[str, str]:
+    """The headers of an answer with the archive."""
+    return {
         "Content-Length": str(size(entries)),
         "Content-Disposition": names.disposition("attachment", name),
-        **headers,
+        "Cache-Control": "no-store",
     }
-    return StreamingResponse(chunks(entries), 200, told, media_type="application/zip")
+
+
+async def answer(entries: Sequence[Entry], name: str) -> StreamingResponse:
+    """The archive as an answer: every file is open before a byte is sent, so that none is missed halfway.
+
+    Raises what opening raises.
+    """
+    async with AsyncExitStack() as stack:
+        blobs = [await stack.enter_async_context(await entry.open()) for entry in entries]
+        at_hand = [replace(entry, open=_given(blob)) for entry, blob in zip(entries, blobs, strict=True)]
+        return _Sent(at_hand, told(entries, name), stack.pop_all())
+
+
+class _Sent(StreamingResponse):
+    def __init__(self, entries: Sequence[Entry], headers: dict[str, str], files: AsyncExitStack) -> None:
+        super().__init__(chunks(entries), 200, headers, media_type="application/zip")
+        self._files = files
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it, and close the files that a client who went away left."""
+        async with self._files:
+            await super().__call__(scope, receive, send)
+
+
+def _given(blob: Blob) -> Callable[[], Awaitable[Blob]]:
+    async def given() -> Blob:
+        return blob
+
+    return given
 
 
 def _pieces(blob: Blob) -> Iterator[bytes]:

@@ -90,7 +90,7 @@ class Reader:
         found = _seconds(value)
         if found is not None and low <= found <= high:
             return found
-        bounds = f"{low:g} to {high:g} seconds"
+        bounds = f"{low:.12g} to {high:.12g} seconds"
         self._fault(name, f"{name} can't be {_shown(value)}; allowed is {bounds}", bounds)
         return None
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from starlette.requests import Request
 
+from imgsvc.api import parameters
 from imgsvc.api.envelope import ClientGoneError
 from imgsvc.api.parameters import Reader
 
@@ -35,14 +36,23 @@ def preferred(request: Request) -> float | None:
     return None
 
 
-def _granted(asked: str) -> float:
+def _granted(wanted: str) -> float:
     # More than we wait is no fault: the answer says how long it was.
-    if (longer := Reader({"wait": asked}, ("wait",)).seconds("wait", MAX_WAIT, 1e9)) is not None:
+    if (longer := Reader({"wait": wanted}, ("wait",)).seconds("wait", MAX_WAIT, 1e9)) is not None:
         return min(longer, MAX_WAIT)
-    reader = Reader({"wait": asked}, ("wait",))
+    reader = Reader({"wait": wanted}, ("wait",))
     seconds = reader.seconds("wait", 0, MAX_WAIT)
     reader.done()
     return seconds or 0.0
+
+
+def asked(request: Request) -> float | None:
+    """The seconds of `?wait=N`; None without it. Raises InvalidParameter."""
+    values = parameters.query(request.scope["query_string"])
+    reader = Reader({name: value for name, value in values.items() if name == "wait"}, ("wait",))
+    seconds = reader.seconds("wait", 0, MAX_WAIT)
+    reader.done()
+    return seconds
 
 
 def applied(seconds: float | None) -> dict[str, str]:

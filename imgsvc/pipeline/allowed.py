@@ -59,9 +59,9 @@ def _range(schema: dict[str, Any]) -> str:
     low = schema.get("minimum", schema.get("exclusiveMinimum"))
     high = schema.get("maximum", schema.get("exclusiveMaximum"))
     if low is not None and high is not None:
-        return f"{low:g} to {high:g}"
+        return f"{low:.15g} to {high:.15g}"
     if low is not None:
-        return f"at least {low:g}"
+        return f"at least {low:.15g}"
     if high is not None:
-        return f"at most {high:g}"
+        return f"at most {high:.15g}"
     return "a whole number" if schema["type"] == "integer" else "a number"

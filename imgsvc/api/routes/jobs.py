@@ -21,13 +21,14 @@ from imgsvc.api.routes.shared import (
     KEY,
     LIMIT,
     PREFER,
+    WAIT,
     WISHES,
     image_body,
     wish_parameters,
 )
 from imgsvc.api.submissions import FIELDS, MAX_REFERENCE
 from imgsvc.api.uploads import Kind, Reads, json_body, kind, received
-from imgsvc.api.waiting import applied, preferred, while_connected
+from imgsvc.api.waiting import applied, asked, preferred, while_connected
 from imgsvc.errors import Fault, InvalidParameter, MalformedRequest, NotFound
 from imgsvc.jobs import Job, State
 from imgsvc.service import JobRequest
@@ -186,17 +187,18 @@ def next_page(request: Request, cursor: str | None) -> dict[str, str]:
             ),
             304: plain("Nothing has changed."),
         },
-        parameters=[JOB_ID, PREFER, IF_NONE_MATCH],
+        parameters=[JOB_ID, PREFER, WAIT, IF_NONE_MATCH],
         errors=(errors.InvalidParameter, *_GONE),
     ),
 )
 async def get_job(request: Request) -> Response:
-    """The job document; with `Prefer: wait=N` as soon as the job has ended or N seconds are over."""
-    serving, wanted, wait = service(request), job_id(request), preferred(request)
+    """The job document; with `Prefer: wait=N` or `?wait=N` when the job has ended or N seconds are over."""
+    serving, wanted, preference = service(request), job_id(request), preferred(request)
+    wait = asked(request) if preference is None else preference
     finding = serving.job(wanted) if wait is None else serving.wait(wanted, wait)
     job = await finding if wait is None else await while_connected(request, finding)
     shows, again = await shown(serving, job)
-    return revalidated(request, shows, again | applied(wait))
+    return revalidated(request, shows, again | applied(preference))
 
 
 @router.post(

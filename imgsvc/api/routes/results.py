@@ -104,11 +104,10 @@ async def get_results_archive(request: Request) -> Response:
         for result in results
     ]
     stem = names.stem(job.filename) if job.filename else job.id
-    headers = {"Cache-Control": "no-store"}
+    name = f"{stem}.zip"
     if called(request.scope).head:
-        entries_size = str(archive.size(entries))
-        return Response(None, 200, headers | {"Content-Length": entries_size}, media_type="application/zip")
-    return archive.answer(entries, f"{stem}.zip", headers)
+        return Response(None, 200, archive.told(entries, name), media_type="application/zip")
+    return await archive.answer(entries, name)
 
 
 async def _result(request: Request, name: str | None) -> Response:

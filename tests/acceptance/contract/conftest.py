@@ -46,3 +46,17 @@ def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
         max_body="4MiB",
     ) as api:
         yield api
+
+
+@pytest.fixture
+def nothing_is_left(house: Api) -> Iterator[None]:
+    """The data directory is as before, but for what `reference=bad` left, and the next request is fine."""
+    house.is_fine()
+    before = house.files()
+    yield
+    for job in house.get("/v1/jobs", params={"limit": "50"}).json()["items"]:
+        if job["reference"] == "bad":
+            house.ended(job["id"])
+            house.delete(f"/v1/jobs/{job['id']}")
+    house.until_files(before)
+    house.is_fine()

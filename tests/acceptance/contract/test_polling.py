@@ -48,6 +48,14 @@ def test_a_long_poll_ends_in_time_with_the_job_as_it_is(house: Api) -> None:
     house.post(f"/v1/jobs/{posted['id']}/cancel")
 
 
+def test_a_wait_in_the_query_is_a_long_poll_too(house: Api) -> None:
+    posted = house.submit(fresh(), "test-sleep:0.5")
+    answer = house.get(f"/v1/jobs/{posted['id']}", params={"wait": "10"})
+    assert document(answer)["status"] == "succeeded"
+    found = problem(house.get(f"/v1/jobs/{posted['id']}", params={"wait": "31"}), 422, "invalid-parameter")
+    assert "30" in str(found["errors"][0]["allowed"])
+
+
 def test_a_long_poll_sees_a_cancel(house: Api) -> None:
     posted = house.submit(fresh(), "test-sleep:20")
     house.until_running(posted["id"])

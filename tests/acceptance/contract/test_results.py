@@ -197,6 +197,25 @@ def test_the_archive_holds_every_result_as_it_is(house: Api, several: Document) 
     assert (head.status_code, head.headers["content-type"]) == (200, "application/zip")
 
 
+def test_what_is_lost_is_gone_and_not_cut_short(house: Api) -> None:
+    job = house.outputs(fresh(), {"a": "flip", "b": "png"})
+    for path in (house.server.data / "results").rglob(f"{job['id']}*"):
+        path.unlink()
+    for tail in ("/results/a", "/results.zip"):
+        problem(house.get(f"/v1/jobs/{job['id']}{tail}"), 410, "result-expired")
+
+
+def test_a_download_outlives_a_deletion(house: Api) -> None:
+    job = house.outputs(fresh(1500, 1000), {"a": "png:0", "b": "flip/png:0"})
+    for tail in ("/results/a", "/results.zip"):
+        with house.http.stream("GET", f"/v1/jobs/{job['id']}{tail}") as answer:
+            pieces = answer.iter_bytes(65536)
+            received = len(next(pieces))
+            if tail.endswith("zip"):
+                assert house.delete(f"/v1/jobs/{job['id']}").status_code == 204
+            assert received + sum(map(len, pieces)) == int(answer.headers["content-length"])
+
+
 def test_an_archive_of_one_is_an_archive_too(house: Api, job: Document, body: bytes) -> None:
     answer = house.get(f"/v1/jobs/{job['id']}/results.zip")
     with zipfile.ZipFile(BytesIO(answer.content)) as archive:
