@@ -20,11 +20,10 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from urllib.parse import quote
 
-from imgsvc.pipeline import Grammar
-
 from benchmarks import photos
 from benchmarks.running import Running, server
 from imgsvc.imaging import Limits, render
+from imgsvc.pipeline import Grammar
 
 CPUS = 2
 
