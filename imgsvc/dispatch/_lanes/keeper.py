@@ -71,6 +71,11 @@ class Keeper:
         """The process, while it is alive."""
         return self._present if self._present is not None and self._present.alive else None
 
+    @property
+    def fit(self) -> Watch | None:
+        """The process, while it may be given work: one whose end is decided may not."""
+        return self.present if self.present is not None and self.present.ending is None else None
+
     def start(self) -> None:
         """Bring up a process in the background."""
         self._builder = asyncio.create_task(self._build())
@@ -96,8 +101,8 @@ class Keeper:
             await self._up.wait()
             if self.stopped:
                 raise Draining("the workers are being stopped")
-            if self.present is not None:
-                return self.present
+            if self.fit is not None:
+                return self.fit
             self._up.clear()
 
     def end(self, watch: Watch, reason: str) -> asyncio.Task[int | None]:

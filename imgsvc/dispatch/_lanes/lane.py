@@ -60,7 +60,7 @@ class Lane:
     def available(self) -> bool:
         """Is there a process that takes a task now?"""
         keeper = self._keeper
-        return keeper.present is not None and not keeper.busy and not keeper.stopped
+        return keeper.fit is not None and not keeper.busy and not keeper.stopped
 
     @property
     def pid(self) -> int | None:
