@@ -58,6 +58,9 @@ class Format(BaseModel):
     max_side: ClassVar[int] = 65535
     #: Peak bytes of memory per pixel of a full decode, measured (docs/performance.md).
     decode_bytes_per_pixel: ClassVar[float]
+    #: Address space that encoding takes beside the picture, roughly: an encoder that fails where there is
+    #: not so much has run out of it.
+    encode_bytes_per_pixel: ClassVar[float] = 16
 
     @classmethod
     def recognises(cls, head: bytes) -> bool:

@@ -27,6 +27,8 @@ class Avif(Format):
     #: libavif reads no longer one (AVIF_DEFAULT_IMAGE_DIMENSION_LIMIT).
     max_side: ClassVar[int] = 32768
     decode_bytes_per_pixel: ClassVar[float] = 13
+    #: Measured on 4-49 MP: 29 at speed 8, 33 at 4, 46 at 0.
+    encode_bytes_per_pixel: ClassVar[float] = 46
 
     quality: int = Field(default=55, ge=1, le=100, description="Of the encoder: 1 is worst, 100 largest.")
     speed: int = Field(default=8, ge=0, le=10, description="Of the encoder: 10 is fastest, 0 smallest.")

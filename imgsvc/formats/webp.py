@@ -32,6 +32,8 @@ class Webp(Format):
     animated: ClassVar[bool] = True
     max_side: ClassVar[int] = 16383
     decode_bytes_per_pixel: ClassVar[float] = 19
+    #: Measured on 9-16 MP: 9 as usual, 17 at effort 6, 32 lossless.
+    encode_bytes_per_pixel: ClassVar[float] = 32
 
     quality: int = Field(default=80, ge=1, le=100, description="Of the encoder: 1 is worst, 100 largest.")
     lossless: bool = Field(default=False, description="Keep every bit; `quality` is then effort.")

@@ -60,8 +60,12 @@ def working(need: int) -> Iterator[None]:
         yield
     except MemoryError:
         raise no_memory() from None
-    except OSError as error:  # an encoder's way of saying that it got none, among others
-        if error.errno is None and not _available(need):
+    except (
+        OSError,
+        RuntimeError,
+        ValueError,
+    ) as error:  # encoders' ways of saying that they got none, among others
+        if getattr(error, "errno", None) is None and not _available(need):
             raise no_memory() from error
         raise
 

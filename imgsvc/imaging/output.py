@@ -24,8 +24,7 @@ from imgsvc.raster import icc
 from imgsvc.raster.geometry import Gravity, Size
 from imgsvc.raster.orientation import Orientation
 
-#: Bytes a pixel that operations and encoders need beside the picture, roughly: a premultiplied copy,
-#: an intermediate, an encoder's planes.
+#: Bytes a pixel that operations need beside the picture, roughly: a premultiplied copy, an intermediate.
 _WORKING = 16
 
 
@@ -98,7 +97,8 @@ class Output:
         first = self._pictures[0]
         size = Size(*first.size)
         file = io.BytesIO()
-        with self._blamed(), clock.step("encode", self.name) as step, working(size.pixels * _WORKING):
+        need = int(size.pixels * self.format.encode_bytes_per_pixel)
+        with self._blamed(), clock.step("encode", self.name) as step, working(need):
             step.sees(size, size)
             self.format.encode(self._picture(), file)
         count = self._count(file) if self.moves else 1

@@ -49,6 +49,10 @@ def test_no_memory_is_no_memory_whatever_it_is_called() -> None:
         raise OSError("could not create decoder object")
     with pytest.raises(ImageTooLargeForMemory), working(1 << 60):
         raise OSError("encoder error -9")
+    with pytest.raises(ImageTooLargeForMemory), working(1 << 60):
+        raise RuntimeError("Encoding of color planes failed")  # as libavif says it
+    with pytest.raises(ImageTooLargeForMemory), working(1 << 60):
+        raise ValueError("encoding error 1")  # as libwebp's binding says it
     with pytest.raises(OSError, match="encoder error"), working(1):
         raise OSError("encoder error -2")
 
