@@ -54,7 +54,8 @@ def size():
 
 work = [(photo("JPEG", 2400, 1800), "resize:1600x"), (photo("WEBP", 1500, 1500), "blur:1/resize:1400x/webp"),
         (photo("PNG", 900, 900), "rotate:30/png"), (photo("JPEG", 3000, 2000), "thumbnail")]
-run(*work[0])
+for source, ops in work:
+    run(source, ops)
 print(size())
 thread = threading.Thread(target=lambda: None)  # decoders of AVIF start some
 thread.start()
