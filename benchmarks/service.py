@@ -122,27 +122,40 @@ def _drive(port: int, work: Work, source: bytes, ops: str, count: int, concurren
     return count / (time.perf_counter() - began)
 
 
+class Pinger:
+    """A process of its own that asks /livez every 20 ms while it is told to."""
+
+    def __init__(self, port: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._control, theirs = context.Pipe()
+        self._process = context.Process(target=_ping, args=(port, theirs), daemon=True)
+        self._process.start()
+        self._control.recv()  # its start must not fall into a round
+
+    def during(self, act: Callable[[], float]) -> tuple[float, list[float]]:
+        """What `act` returns, and the latencies meanwhile in ms."""
+        self._control.send("start")
+        rate = act()
+        self._control.send("stop")
+        return rate, self._control.recv()
+
+    def close(self) -> None:
+        """End the process."""
+        self._control.send("end")
+        self._process.join(10)
+
+
 def _ping(port: int, control: Connection, interval: float = 0.02) -> None:
-    """A process of its own that asks /livez until told to stop, then sends the latencies in ms."""
     client = Client(port)
-    latencies: list[float] = []
-    while not control.poll(interval):
-        began = time.perf_counter()
-        client.call("GET", "/livez")
-        latencies.append((time.perf_counter() - began) * 1000)
-    control.send(latencies)
-
-
-def _while_pinging(port: int, act: Callable[[], float]) -> tuple[float, list[float]]:
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    pinger = context.Process(target=_ping, args=(port, theirs), daemon=True)
-    pinger.start()
-    rate = act()
-    ours.send("stop")
-    latencies = ours.recv()
-    pinger.join(10)
-    return rate, latencies
+    control.send("ready")
+    while control.recv() == "start":
+        latencies: list[float] = []
+        while not control.poll(interval):
+            began = time.perf_counter()
+            client.call("GET", "/livez")
+            latencies.append((time.perf_counter() - began) * 1000)
+        control.recv()
+        control.send(latencies)
 
 
 # -- the measurement ----------------------------------------------------------------------------------
@@ -168,7 +181,7 @@ def compare(
     """Alternating rounds of the bare loop, of synchronous calls and of durable jobs."""
     ways: dict[str, Work] = {"process": _process, "durable": _durable}
     found = {"bare": Rounds()} | {name: Rounds() for name in ways}
-    bare = BareLoop(source, ops)
+    bare, pinger = BareLoop(source, ops), Pinger(running.port)
     for work in ways.values():  # one turn to warm up
         _drive(running.port, work, source, ops, concurrency, concurrency)
     for _ in range(rounds):
@@ -179,11 +192,12 @@ def compare(
             def act(work: Work = work) -> float:
                 return _drive(running.port, work, source, ops, count, concurrency)
 
-            rate, latencies = _while_pinging(running.port, act)
+            rate, latencies = pinger.during(act)
             found[name].per_second.append(rate)
             found[name].api_cpu_ms.append((running.cpu_seconds() - before) * 1000 / count)
             found[name].livez_p99_ms.append(_p99(latencies))
     bare.close()
+    pinger.close()
     return found
 
 
