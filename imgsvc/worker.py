@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from enum import StrEnum
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -127,8 +127,7 @@ def run(task: Mapping[str, Any], progress: Progress | None = None) -> dict[str, 
 
 def _do(task: Task, clock: Clock) -> tuple[tuple[Result, ...], tuple[str, ...]]:
     storage = _storage(task.storage)
-    grammar = Grammar(testing=True)  # the API has refused what may not be asked for
-    targets = [(target.name, grammar.parse(target.spec)) for target in task.targets]
+    targets = [(target.name, _grammar().parse(target.spec)) for target in task.targets]
     images = {}
     for image, key in task.images.items():
         with storage.open(key) as file:
@@ -205,6 +204,12 @@ def judge(error: BaseException) -> tuple[Outcome, Problem]:
 def _storage(url: str) -> Storage:
     """The storage, opened once per process."""
     return connect(url)
+
+
+@cache
+def _grammar() -> Grammar:
+    """Every operation there is: the API has refused what may not be asked for."""
+    return Grammar(testing=True)
 
 
 def _reset_peak() -> bool:

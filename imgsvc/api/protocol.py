@@ -136,6 +136,13 @@ class DoorProtocol(HttpToolsProtocol):
         if not self.parser.should_upgrade():
             super().on_headers_complete()
 
+    def on_body(self, body: bytes) -> None:
+        """A part of a body, handed on as it is where nothing waits: uvicorn copies each part twice."""
+        if not self.cycle.body:
+            self.cycle.body = body  # type: ignore[assignment]  # a bytearray that is only ever read
+            body = b""
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
         """The end of a request's body."""
         if not self.parser.should_upgrade():

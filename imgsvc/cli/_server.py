@@ -18,12 +18,16 @@ import uvloop
 from imgsvc import __version__, logs, wiring
 from imgsvc.cli._listen import CannotListen, listen, url_of
 from imgsvc.config import Settings
+from imgsvc.raster import memory
 from imgsvc.service import Service
 
 _log = logging.getLogger("imgsvc.serve")
 
 #: Seconds that answers under way get, at least, when the work has ended.
 _LAST_ANSWERS = 5.0
+#: Freed memory that this process keeps for the next uploads: giving each chunk back to the kernel and
+#: fetching it again was a seventh of the CPU time of a call with 4 MB.
+_KEPT = 64 * 1024 * 1024
 
 T = TypeVar("T")
 
@@ -31,6 +35,7 @@ T = TypeVar("T")
 def serve(settings: Settings) -> int:
     """Serve until told to stop; the exit status: 0 after a stop, 1 when the service could not start."""
     logs.configure(settings.log_format, settings.log_level)
+    memory.keep_freed(_KEPT)
     try:
         # The port is taken first: who can't have it should not have touched the data directory.
         with (

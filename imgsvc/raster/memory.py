@@ -29,16 +29,16 @@ def reserve(size: int) -> None:
 
 
 @cache
-def keep_freed() -> bool:
+def keep_freed(kept: int = KEPT) -> bool:
     """Let this process reuse the memory of one picture for the next; True where that is possible.
 
     By default glibc maps every large block anew and the kernel zeroes each page of it: 20 ms of the
     66 ms that a 12 MP photograph takes to decode, 40 of 130 when it is progressive
     (docs/performance.md). And once an allocation has failed it serves the thread from a second
     arena made of small heaps, in which freed pictures leave holes: under RLIMIT_AS a worker that
-    refused one image would soon refuse others. Hence one heap that keeps up to KEPT bytes.
+    refused one image would soon refuse others. Hence one heap that keeps up to `kept` bytes.
 
-    Done once per process; no other malloc than glibc's is touched.
+    Done once per process for each value; no other malloc than glibc's is touched.
     """
     libc = ctypes.CDLL(None)
     if not hasattr(libc, "gnu_get_libc_version"):
@@ -46,7 +46,7 @@ def keep_freed() -> bool:
     settings = (
         (_M_ARENA_MAX, 1),
         (_M_MMAP_MAX, 0),
-        (_M_TRIM_THRESHOLD, KEPT),
-        (_M_TOP_PAD, KEPT // 16),
+        (_M_TRIM_THRESHOLD, kept),
+        (_M_TOP_PAD, kept // 16),
     )
     return all(libc.mallopt(name, value) for name, value in settings)

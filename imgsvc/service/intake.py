@@ -18,9 +18,14 @@ from uuid_utils import uuid7
 
 from imgsvc.errors import BodyTooLarge, EmptyFile, InsufficientStorage, StorageUnavailable
 
-#: Bytes gathered before they go to the disk: one hop to a thread each; what is smaller costs one hop in all.
-PIECE = 1024 * 1024
-#: Buffers that one `writev` takes (Linux: 1024; sockets give some 256 KiB at a time, so a piece has a handful).
+#: Bytes of an upload gathered before they go to the disk: a hop to a thread costs as much as copying
+#: 0.3 MB, so a usual photograph takes one hop in all.
+PIECE = 4 * 1024 * 1024
+#: Bytes that all uploads together may hold back so; past that each writes what it has.
+HELD = 32 * 1024 * 1024
+#: Even then a piece is not smaller than this, or every chunk would be a hop.
+LEAST = 256 * 1024
+#: Buffers that one `writev` takes (Linux: 1024); sockets give some 256 KiB at a time, so a piece has few.
 _VECTORS = min(64, os.sysconf("SC_IOV_MAX"))
 
 
@@ -40,10 +45,10 @@ class Staged:
 class Incoming:
     """One upload. Write what comes, then finish; leaving the context removes what nobody took."""
 
-    def __init__(self, path: Path, limit: int, *, digest: bool, room: Callable[[int], None]) -> None:
-        self._file = _File(path, hashlib.sha256() if digest else None)
+    def __init__(self, intake: Intake, limit: int, *, digest: bool) -> None:
+        self._intake = intake
+        self._file = _File(intake.folder / uuid7().hex, hashlib.sha256() if digest else None)
         self._limit = limit
-        self._room = room
         self._began = time.perf_counter()
         self._chunks: list[bytes] = []
         self._held = 0
@@ -61,7 +66,8 @@ class Incoming:
             )
         self._chunks.append(chunk)
         self._held += len(chunk)
-        if self._held >= PIECE:
+        self._intake.held += len(chunk)
+        if self._held >= PIECE or (self._held >= LEAST and self._intake.held >= HELD):
             await self._flush(last=False)
 
     async def finish(self) -> Staged:
@@ -80,6 +86,7 @@ class Incoming:
 
     async def discard(self) -> None:
         """Remove what is there, unless someone took it."""
+        self._let_chunks_go()
         if self._hop is not None:
             with suppress(Exception):
                 await self._hop
@@ -88,11 +95,16 @@ class Incoming:
             await _remove(self._file)
 
     async def _flush(self, *, last: bool) -> None:
-        self._room(self._held)
-        chunks, self._chunks, self._held = self._chunks, [], 0
+        self._intake.room(self._held)
+        chunks = self._let_chunks_go()
         self._ours = True
         self._hop = asyncio.ensure_future(_append(self._file, chunks, last=last))
         await asyncio.shield(self._hop)
+
+    def _let_chunks_go(self) -> list[bytes]:
+        self._intake.held -= self._held
+        chunks, self._chunks, self._held = self._chunks, [], 0
+        return chunks
 
     def _let_go(self) -> None:
         self._ours = False
@@ -104,7 +116,10 @@ class Intake:
     def __init__(self, folder: Path, *, limit: int, room: Callable[[int], None]) -> None:
         self.folder = folder
         self._limit = limit
-        self._room = room
+        #: Told how many bytes are about to be written; raises when there is no room for them.
+        self.room = room
+        #: Bytes that have come and are not handed to the disk yet.
+        self.held = 0
 
     @asynccontextmanager
     async def begin(self, limit: int | None = None, *, digest: bool = True) -> AsyncIterator[Incoming]:
@@ -112,9 +127,7 @@ class Intake:
 
         `digest=False` spares the hash, for what is only processed: it can't become a job or an image.
         """
-        incoming = Incoming(
-            self.folder / uuid7().hex, self._limit if limit is None else limit, digest=digest, room=self._room
-        )
+        incoming = Incoming(self, self._limit if limit is None else limit, digest=digest)
         try:
             yield incoming
         finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +19,9 @@ from imgsvc.errors import Draining
 _WARM_UP_S = 30.0
 #: Seconds before another try when a process does not come up, doubled each time up to the longest.
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 30.0
+
+#: Seconds between two looks at a process's memory: each costs as much as handing over a task.
+_WEIGH_EVERY_S = 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -56,6 +60,9 @@ class Keeper:
         self._present: Watch | None = None
         #: Tasks that the present process has done.
         self._done = 0
+        self._weighed = float("-inf")
+        #: Why the present process is to be replaced, once it is.
+        self._wear: str | None = None
         #: A fresh process that waits for the end of the task on the old one.
         self._fresh: Watch | None = None
         self._up = asyncio.Event()
@@ -118,19 +125,25 @@ class Keeper:
         self._done += 1
         if self._fresh is not None:
             self._retire(watch)
-        elif self._builder is None and not self.stopped and self._worn(watch):
-            self.start()
+        elif self._builder is None and not self.stopped:
+            self._wear = self._worn(watch)
+            if self._wear is not None:
+                self.start()
 
     def _worn(self, watch: Watch) -> str | None:
         if self._done >= self._terms.tasks:
             return f"its process had done {self._done} tasks"
+        now = time.monotonic()
+        if now < self._weighed + _WEIGH_EVERY_S:
+            return None
+        self._weighed = now
         rss = resident(watch.process.pid)
         if rss is not None and rss > self._terms.rss:
             return f"its process kept {rss >> 20} MiB of memory"
         return None
 
     def _retire(self, watch: Watch) -> None:
-        self.end(watch, self._worn(watch) or "its process was worn out")
+        self.end(watch, self._wear or "its process was worn out")
 
     async def _build(self) -> None:
         pause = _FIRST_PAUSE_S
@@ -176,7 +189,7 @@ class Keeper:
     def _adopt(self) -> None:
         """The fresh process becomes the present one."""
         self._present, self._fresh = self._fresh, None
-        self._done = 0
+        self._done, self._wear = 0, None
         self._up.set()
         self._changed()
 

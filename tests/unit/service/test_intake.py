@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
 from imgsvc.errors import BodyTooLarge, EmptyFile, InsufficientStorage, StorageUnavailable
 from imgsvc.service import Intake, Staged
-from imgsvc.service.intake import PIECE
+from imgsvc.service.intake import HELD, LEAST, PIECE
 
 pytestmark = pytest.mark.anyio
 
@@ -43,6 +44,22 @@ async def test_a_large_upload_is_written_in_pieces_and_hashed_as_a_whole(tmp_pat
         staged = await incoming.finish()
         assert staged.path.read_bytes() == body
     assert staged.sha256 == hashlib.sha256(body).hexdigest()
+
+
+async def test_many_uploads_together_hold_back_no_more_than_their_share(tmp_path: Path) -> None:
+    shared = intake(tmp_path)
+    async with AsyncExitStack() as stack:
+        for _ in range(HELD // (PIECE - 1) + 1):
+            incoming = await stack.enter_async_context(shared.begin())
+            await incoming.write(b"x" * (PIECE - 1))
+        assert shared.held < HELD
+        # The last one had to give back what it held, before it was a whole piece.
+        assert sum(path.stat().st_size for path in found(tmp_path)) == PIECE - 1
+        small = await stack.enter_async_context(shared.begin())
+        await small.write(b"x" * (LEAST - 1))
+        assert len(found(tmp_path)) == 1
+    assert shared.held == 0
+    assert found(tmp_path) == []
 
 
 async def test_what_nobody_takes_is_removed(tmp_path: Path) -> None:
