@@ -103,6 +103,11 @@ def _durable(client: Client, source: bytes, ops: str) -> None:
     client.call("GET", f"/v1/jobs/{job['id']}/result?wait=30")
 
 
+def _distinct(client: Client, source: bytes, ops: str) -> None:
+    """As `_durable`, with bytes that the service has not seen: each upload is stored and synced."""
+    _durable(client, source + os.urandom(16), ops)
+
+
 Work = Callable[[Client, bytes, str], None]
 
 
@@ -178,8 +183,8 @@ def _p99(values: Iterable[float]) -> float:
 def compare(
     running: Running, source: bytes, ops: str, *, rounds: int, count: int, concurrency: int
 ) -> dict[str, Rounds]:
-    """Alternating rounds of the bare loop, of synchronous calls and of durable jobs."""
-    ways: dict[str, Work] = {"process": _process, "durable": _durable}
+    """Alternating rounds of the bare loop, of synchronous calls, and of durable jobs on known and new bytes."""
+    ways: dict[str, Work] = {"process": _process, "durable": _durable, "distinct": _distinct}
     found = {"bare": Rounds()} | {name: Rounds() for name in ways}
     bare, pinger = BareLoop(source, ops), Pinger(running.port)
     for work in ways.values():  # one turn to warm up
