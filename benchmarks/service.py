@@ -183,7 +183,7 @@ def _p99(values: Iterable[float]) -> float:
 def compare(
     running: Running, source: bytes, ops: str, *, rounds: int, count: int, concurrency: int
 ) -> dict[str, Rounds]:
-    """Alternating rounds of the bare loop, of synchronous calls, and of durable jobs on known and new bytes."""
+    """Alternating rounds of the bare loop, synchronous calls, and durable jobs on known and on new bytes."""
     ways: dict[str, Work] = {"process": _process, "durable": _durable, "distinct": _distinct}
     found = {"bare": Rounds()} | {name: Rounds() for name in ways}
     bare, pinger = BareLoop(source, ops), Pinger(running.port)
