@@ -34,7 +34,7 @@ def begin_an_upload(server: Server) -> socket.socket:
     """A client that has sent a part of its body, of which some is on the disk already."""
     client = socket.create_connection(("127.0.0.1", server.port))
     head = f"POST /v1/jobs?ops={OPS} HTTP/1.1\r\nHost: test\r\nContent-Length: 8000000\r\n\r\n"
-    client.sendall(head.encode() + b"\xff\xd8\xff" + b"x" * 3_000_000)
+    client.sendall(head.encode() + b"\xff\xd8\xff" + b"x" * 5_000_000)
     wait_until(lambda: bool(files(server.data / "staging")))
     return client
 
