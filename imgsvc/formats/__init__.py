@@ -9,7 +9,7 @@ from types import MappingProxyType
 from imgsvc import plugins
 from imgsvc.formats._base import Format, Picture
 
-__all__ = ["Format", "Picture", "registry"]
+__all__ = ["Format", "Picture", "named", "registry"]
 
 
 @cache
@@ -18,3 +18,10 @@ def registry() -> Mapping[str, type[Format]]:
     return MappingProxyType(
         {name: plugins.member(__name__, name, Format) for name in plugins.names(__name__)}
     )
+
+
+@cache
+def named() -> Mapping[str, type[Format]]:
+    """Every format by each name that is accepted for it: `jpeg` and `jpg`."""
+    others = {other: kind for kind in registry().values() for other in kind.other_names}
+    return MappingProxyType({**others, **registry()})

@@ -42,6 +42,8 @@ class Format(BaseModel):
 
     positional: ClassVar[tuple[str, ...]] = ()
     aliases: ClassVar[Mapping[str, str]] = {}
+    #: Other names of the format that are accepted, never canonical.
+    other_names: ClassVar[tuple[str, ...]] = ()
     example: ClassVar[str]
     #: The media type of its files.
     media_type: ClassVar[str]

@@ -21,6 +21,7 @@ class Jpeg(Format):
 
     positional: ClassVar[tuple[str, ...]] = ("quality",)
     aliases: ClassVar[Mapping[str, str]] = {"q": "quality"}
+    other_names: ClassVar[tuple[str, ...]] = ("jpg",)
     example: ClassVar[str] = "jpeg:85,progressive"
     media_type: ClassVar[str] = "image/jpeg"
     extension: ClassVar[str] = "jpg"

@@ -16,6 +16,7 @@ def describe(*, testing: bool = False) -> dict[str, list[dict[str, Any]]]:
         "formats": [
             {
                 **_entry(model),
+                "aliases": list(model.other_names),
                 "media_type": model.media_type,
                 "extension": model.extension,
                 "alpha": model.alpha,

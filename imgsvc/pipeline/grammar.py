@@ -103,7 +103,7 @@ class Grammar:
         return from_mapping(reader, index, [pair for pair in pairs if pair[0] != "op"], found)
 
     def _word(self, reader: Reader, index: int, name: str, offset: int | None) -> Word | None:
-        model = self._operations.get(name) or self._formats.get(name)
+        model = self._operations.get(name) or formats.named().get(name)
         if model is not None:
             return word(model)
         names = tuple(sorted((*self._operations, *self._formats)))

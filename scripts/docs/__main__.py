@@ -175,6 +175,9 @@ def _later(cls: type[ImgsvcError]) -> str:
 
 def _section(model: type[Operation | Format]) -> Iterator[str]:
     yield from ("", f"### {word(model).name}", "", cleandoc(model.__doc__ or ""), "")
+    if issubclass(model, Format) and model.other_names:
+        names = " or ".join(f"`{name}`" for name in model.other_names)
+        yield from (f"It may be called {names} too; the canonical text says `{word(model).name}`.", "")
     yield from ("```", model.example, "```")
     if model.model_fields:
         yield from ("", "| | argument | allowed | default | |", "| --- | --- | --- | --- | --- |")

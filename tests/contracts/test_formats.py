@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile, PngImagePlugin
 
-from imgsvc import formats
+from imgsvc import formats, operations
 from imgsvc.formats import Format, Picture
 from imgsvc.formats._base import HEAD
 from imgsvc.pipeline import Grammar
@@ -59,6 +59,15 @@ def test_it_declares_what_grammar_docs_and_callers_need(name: str) -> None:
     assert kind.extension.isalnum()
     assert 0 < kind.decode_bytes_per_pixel < 64
     assert 0 < kind.max_side <= 65535
+
+
+@every
+def test_its_other_names_mean_it_and_nothing_else(name: str) -> None:
+    taken = {*ALL, *operations.registry(testing=True)}
+    taken |= {other for kind in ALL if kind != name for other in ALL[kind].other_names}
+    assert taken.isdisjoint(ALL[name].other_names)
+    for other in ALL[name].other_names:
+        assert Grammar().parse(other).text == name
 
 
 @every

@@ -20,6 +20,13 @@ def test_every_operation_and_format_is_described_with_schema_and_example(grammar
         assert grammar.load(entry["example"]).json()[0]["op"] == entry["name"]
 
 
+def test_the_other_names_of_a_format_are_shown(grammar: Grammar) -> None:
+    aliases = {entry["name"]: entry["aliases"] for entry in describe()["formats"]}
+    assert aliases["jpeg"] == ["jpg"]
+    assert aliases["png"] == []
+    assert grammar.load([{"op": "jpg", "quality": 85}]).json() == [{"op": "jpeg", "quality": 85}]
+
+
 def test_the_description_is_json() -> None:
     told = describe()
     assert json.loads(json.dumps(told)) == told

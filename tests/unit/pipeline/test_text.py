@@ -40,6 +40,8 @@ from imgsvc.pipeline import Grammar, Pipeline
         ("resize:300x200,fit=inside", "resize:300x200"),
         ("resize:fit=cover,size=300x200,enlarge", "resize:300x200,fit=cover,enlarge"),
         ("blur|flip|avif:q=70", "blur/flip/avif:70"),
+        ("flip/jpg", "flip/jpeg"),
+        ("jpg:q=85,progressive", "jpeg:85,progressive"),
         (" blur : 3 | flip ", "blur:3/flip"),
     ],
 )
