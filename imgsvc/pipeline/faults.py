@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -43,7 +43,10 @@ def pointer(*steps: str | int) -> str:
 
 def near(given: str, names: Iterable[str]) -> str:
     """`; did you mean 'resize'?`, or nothing where no name is near."""
-    found = get_close_matches(given[:_SHOWN].lower(), list(names), n=3, cutoff=0.6)
+    return _guess(get_close_matches(given[:_SHOWN].lower(), list(names), n=3, cutoff=0.6))
+
+
+def _guess(found: Sequence[str]) -> str:
     return f"; did you mean {' or '.join(map(repr, found))}?" if found else ""
 
 
@@ -59,7 +62,7 @@ def judged(error: ValidationError, word: Word, given: dict[str, object]) -> Iter
 
 def value_fault(word: Word, field: str, value: object, reason: str = "") -> Fault:
     """A value that is not allowed."""
-    return _value_fault(word, field, value, reason, None)
+    return _value_fault(word, field, value, reason, {})
 
 
 def fits(word: Word, field: str, value: str) -> bool:
@@ -82,15 +85,17 @@ def _fault(details: ErrorDetails, word: Word, field: str, given: dict[str, objec
         bounds = _bounds(word, field) or word.model.example
         return Fault(detail=f"{word.name} needs {field}: {phrase(bounds)}", allowed=bounds)
     if field in given and field in word.parameters and details["loc"]:
-        return _value_fault(word, field, given[field], "", _context(details).get("allowed"))
+        return _value_fault(word, field, given[field], "", _context(details))
     return Fault(detail=f"{word.name}: {_context(details).get('error') or details['msg']}")
 
 
-def _value_fault(word: Word, field: str, value: object, reason: str, bounds: Allowed) -> Fault:
-    bounds = bounds or _bounds(word, field)
+def _value_fault(word: Word, field: str, value: object, reason: str, context: dict[str, Any]) -> Fault:
+    bounds = context.get("allowed") or _bounds(word, field)
     said = f"{field} of {word.name} {reason}" if reason else f"{field} of {word.name} can't be {shown(value)}"
     words = [str(choice) for choice in bounds] if isinstance(bounds, tuple) else []
-    hint = near(value, words) if isinstance(value, str) else ""
+    hint = _guess(context.get("meant", ()))
+    if not hint and isinstance(value, str):
+        hint = near(value, words)
     return Fault(detail=f"{said}; allowed is {phrase(bounds)}{hint}" if bounds else said, allowed=bounds)
 
 

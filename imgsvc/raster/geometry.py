@@ -182,6 +182,14 @@ class SizeSpec(Written):
         )
 
     @classmethod
+    def _meant(cls, value: object) -> tuple[str, ...]:
+        """One bare number is a side without its cross."""
+        side = str(value)
+        if re.fullmatch(r"[1-9][0-9]{0,4}", side) and int(side) <= MAX_SIDE:
+            return f"{side}x", f"x{side}", f"{side}x{side}"
+        return ()
+
+    @classmethod
     def of(cls, width: str | float | None, height: str | float | None) -> Self:
         """From two sides given apart, as JSON may (`width`, `height`); raises ValueError."""
         sides = [

@@ -12,7 +12,8 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 class Written:
     """A value with one text form; a frozen dataclass below it is a pydantic field type.
 
-    A value that can't be read is a pydantic error whose context has `allowed`.
+    A value that can't be read is a pydantic error whose context has `allowed`, and `meant` where there is
+    a guess.
     """
 
     __slots__ = ()
@@ -42,9 +43,13 @@ class Written:
     @classmethod
     def _refusal(cls, value: object) -> PydanticCustomError:
         noun = cls.__name__.lower().removesuffix("spec")
-        return PydanticCustomError(
-            noun, "{given} is not a {noun}", {"given": repr(value), "noun": noun, "allowed": cls.ALLOWED}
-        )
+        told = {"given": repr(value), "noun": noun, "allowed": cls.ALLOWED, "meant": cls._meant(value)}
+        return PydanticCustomError(noun, "{given} is not a {noun}", told)
+
+    @classmethod
+    def _meant(cls, value: object) -> tuple[str, ...]:  # noqa: ARG003  # few types can tell
+        """What may have been meant by a value that is refused, as it is written."""
+        return ()
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:  # noqa: ANN401  # pydantic's hook

@@ -51,6 +51,10 @@ def faults(grammar: Grammar, text: str) -> tuple[Fault, ...]:
         ("crop:10x10,x=1,gravity=n", "/0/gravity", "gravity=n", "not both"),
         ("keep", "/0", "keep", "it needs icc, copyright or both"),
         ("Flip", "/0", "Flip", "did you mean 'flip'"),
+        ("jpge", "/0", "jpge", "no operation 'jpge'; did you mean 'jpeg'"),
+        ("jpg/flip", "/0", "jpg", "the format jpeg can only be last"),
+        ("thumbnail:256", "/0/size", "256", "; did you mean '256x' or 'x256' or '256x256'?"),
+        ("resize:size=300", "/0/size", "size=300", "; did you mean '300x' or 'x300' or '300x300'?"),
     ],
 )
 def test_a_fault_is_placed_in_the_json_form_and_in_the_text(
@@ -60,6 +64,13 @@ def test_a_fault_is_placed_in_the_json_form_and_in_the_text(
     assert fault.pointer == pointer
     assert fault.offset == (text.rindex(at) if at else len(text))
     assert says in fault.detail
+
+
+def test_one_bare_side_is_no_size_but_a_hint(grammar: Grammar) -> None:
+    with pytest.raises(InvalidOperation, match="did you mean '256x' or 'x256' or '256x256'"):
+        grammar.load([{"op": "thumbnail", "size": 256}])
+    for senseless in ("resize:0", "resize:99999", "resize:-5", "resize:large", "crop:²"):
+        assert "did you mean" not in faults(grammar, senseless)[0].detail
 
 
 def test_what_is_allowed_is_a_list_or_a_range(grammar: Grammar) -> None:
