@@ -15,6 +15,8 @@ from imgsvc.api import names
 from imgsvc.service import Blob
 
 _PIECE = 512 * 1024
+#: What an unpacked file may be used for: read by everybody and written by its owner, as files usually are.
+_MODE = 0o100644
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ def size(entries: Sequence[Entry]) -> int:
 
 async def chunks(entries: Sequence[Entry]) -> AsyncIterator[bytes]:
     """The archive, entry by entry; each file is opened when its turn has come."""
-    stream = ZipStream(sized=True)
+    stream = _Readable(sized=True)
     for entry in entries:
         async with await entry.open() as blob:
             stream.add(_pieces(blob), entry.name, size=entry.size)
@@ -47,6 +49,17 @@ async def chunks(entries: Sequence[Entry]) -> AsyncIterator[bytes]:
             while (chunk := await asyncio.to_thread(next, produced, None)) is not None:
                 yield chunk
     yield b"".join(stream.footer())
+
+
+class _Readable(ZipStream):  # type: ignore[misc]  # it ships no types
+    """An archive whose files everybody may read once they are unpacked."""
+
+    def footer(self) -> Iterator[bytes]:
+        """The directory, the only place that tells modes; zipstream-ng has 0600 for all and no way to say."""
+        for info in self._filelist:
+            info.external_attr = _MODE << 16
+        produced: Iterator[bytes] = super().footer()
+        return produced
 
 
 def told(entries: Sequence[Entry], name: str) -> dict[str, str]:

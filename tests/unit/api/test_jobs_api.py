@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import stat
 import zipfile
 from base64 import b64encode
 from collections.abc import AsyncIterator
@@ -121,6 +122,7 @@ async def test_several_outputs_come_from_one_form(door: httpx2.AsyncClient) -> N
         assert found.testzip() is None
         assert found.read("cat-thumb.png") == thumb.content
         assert {info.compress_type for info in found.infolist()} == {zipfile.ZIP_STORED}
+        assert {info.external_attr >> 16 for info in found.infolist()} == {stat.S_IFREG | 0o644}
     head = await door.head(job["links"]["result"])
     assert (
         int(head.headers["content-length"]) == len(archive.content) == int(archive.headers["content-length"])
