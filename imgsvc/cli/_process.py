@@ -6,7 +6,9 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import click
@@ -19,6 +21,10 @@ from imgsvc.imaging import Clock, Facts, Limits, Rendered, Timed, probe, render
 from imgsvc.pipeline import Grammar, Pipeline
 
 _KIB = 1024
+
+
+class Unwritable(Exception):
+    """A result has no place to go; the text says which and why."""
 
 
 @dataclass(slots=True)
@@ -39,44 +45,62 @@ class Target:
             if sys.stdout.isatty():
                 raise click.UsageError("an image is nothing for a terminal: name a file with -o")
             return cls(None, folder=False, force=force)
-        path = Path(output)
-        folder = output.endswith("/") or path.is_dir() or len(inputs) > 1
-        if folder and path.exists() and not path.is_dir():
-            raise click.UsageError(f"{output} is not a folder, and there are {len(inputs)} images")
-        return cls(path, folder=folder, force=force)
+        path, several = Path(output), len(inputs) > 1
+        try:
+            there, folder = path.exists(), path.is_dir()
+        except OSError as error:
+            raise click.UsageError(f"can't write {output}: {error.strerror}") from None
+        if there and not folder and (several or output.endswith("/")):
+            more = f", and there are {len(inputs)} images" if several else ""
+            raise click.UsageError(f"{output} is not a folder{more}")
+        if several and not folder and not output.endswith("/") and _extension(path) in _extensions():
+            raise click.UsageError(
+                f"{output} is the name of one file, and there are {len(inputs)} images; "
+                f"name a folder, or write {output}/"
+            )
+        return cls(path, folder=folder or several or output.endswith("/"), force=force)
 
-    def format(self) -> str | None:
-        """The name of the format that the file's extension asks for; an unknown one is a misuse."""
-        if self.path is None or self.folder or not self.path.suffix:
-            return None
-        extension = self.path.suffix.lstrip(".").lower()
-        known = {kind.extension: name for name, kind in formats.registry().items()}
-        name = {**known, **{name: name for name in known.values()}}.get(extension)
-        if name is None:
-            raise click.UsageError(f"no format is called {extension}; there is {', '.join(known)}")
-        return name
+    @property
+    def extension(self) -> str:
+        """The extension of the file's name; empty where there is none, or no such file."""
+        return "" if self.path is None or self.folder else _extension(self.path)
 
     def write(self, name: str, result: Rendered) -> Path | None:
-        """Write a result, whole or not at all; raises FileExistsError for what may not be overwritten."""
-        if self.path is None:
-            sys.stdout.buffer.write(result.data)
-            sys.stdout.buffer.flush()
-            return None
-        path = self.path
+        """Write a result, whole or not at all; raises Unwritable."""
+        path = self._place(name, result)
+        try:
+            if path is None:
+                sys.stdout.buffer.write(result.data)
+                sys.stdout.buffer.flush()
+            else:
+                self._save(path, result.data)
+        except OSError as error:
+            where = "to standard output" if path is None else path
+            raise Unwritable(f"can't write {where}: {error.strerror or type(error).__name__}") from error
+        return path
+
+    def _place(self, name: str, result: Rendered) -> Path | None:
+        """Where the result of the image `name` belongs."""
+        if self.path is None or not self.folder:
+            return self.path
+        stem = "stdin" if name == "-" else Path(name).stem
+        return self.path / f"{stem}.{result.format.extension}"
+
+    def _save(self, path: Path, data: memoryview) -> None:
+        if path in self.written:
+            raise Unwritable(f"{path} is the result of another image already")
+        if path.exists() and not self.force:
+            raise Unwritable(f"{path} is there already; --force overwrites it")
         if self.folder:
-            path.mkdir(parents=True, exist_ok=True)
-            stem = "stdin" if name == "-" else Path(name).stem
-            path = path / f"{stem}.{result.format.extension}"
-        if path in self.written or (path.exists() and not self.force):
-            raise FileExistsError(str(path))
+            path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f".{path.name}.{os.getpid()}")
         try:
-            partial.write_bytes(result.data)
+            partial.write_bytes(data)
             partial.replace(path)
         finally:
-            partial.unlink(missing_ok=True)
+            with suppress(OSError):  # it is the result by now, or could not be made
+                partial.unlink()
         self.written.add(path)
-        return path
 
 
 @dataclass(slots=True)
@@ -130,14 +154,43 @@ def pipeline_of(parts: Sequence[str], target: Target) -> Pipeline:
     text = "/".join(part.strip("/|") for part in parts if part.strip("/|"))
     try:
         pipeline = Grammar().load(text) if text else Pipeline()
-        if pipeline.format is None and (wanted := target.format()):
+        if pipeline.format is None and (wanted := _asked(target)):
             pipeline = Grammar().load(f"{pipeline.text}/{wanted}".lstrip("/"))
     except InvalidOperation as error:
         faults = [fault.detail for fault in error.problem.errors] or [str(error)]
         raise click.UsageError("\n".join(faults)) from None
     if pipeline.sources():
         raise click.UsageError("image ids mean something to the service only")
+    says = _extensions().get(target.extension)
+    if says is not None and not isinstance(pipeline.format, formats.registry()[says]):
+        made = pipeline.json()[-1]["op"]
+        raise click.UsageError(f"{target.path} is the name of a {says}, but the pipeline makes {made}")
     return pipeline
+
+
+def _asked(target: Target) -> str | None:
+    """The name of the format that the output's name asks for; an unknown one is a misuse."""
+    if not target.extension:
+        return None
+    known = _extensions()
+    if target.extension not in known:
+        there = ", ".join(kind.extension for kind in formats.registry().values())
+        raise click.UsageError(f"no format is called {target.extension}; there is {there}")
+    return known[target.extension]
+
+
+@cache
+def _extensions() -> dict[str, str]:
+    """The extensions that say a format, with its name."""
+    return {
+        extension: name
+        for name, kind in formats.registry().items()
+        for extension in (kind.extension, name, *kind.other_names)
+    }
+
+
+def _extension(path: Path) -> str:
+    return path.suffix.lstrip(".").lower()
 
 
 def process(name: str, pipeline: Pipeline, target: Target) -> Run:
@@ -150,10 +203,8 @@ def process(name: str, pipeline: Pipeline, target: Target) -> Run:
         run.source = probe(io.BytesIO(data), _limits())
         (run.result,) = render(data, [("default", pipeline)], _limits(), clock=clock)
         run.output = target.write(name, run.result)
-    except ImgsvcError as error:
+    except (ImgsvcError, Unwritable) as error:
         run.fault = str(error)
-    except FileExistsError as error:
-        run.fault = f"{error} is there already; --force overwrites it"
     except OSError as error:
         run.fault = error.strerror or type(error).__name__
     run.steps = tuple(clock.steps)

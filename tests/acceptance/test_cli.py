@@ -139,6 +139,51 @@ def test_nothing_is_overwritten_unless_forced(folder: Path) -> None:
     assert size(folder / "o.png")[0] == "PNG"
 
 
+@pytest.mark.parametrize(
+    ("output", "place", "reason"),
+    [
+        ("missing/o.png", "missing/o.png", "No such file or directory"),
+        ("notes.jpg/o.png", "notes.jpg/o.png", "Not a directory"),
+        ("notes.jpg/more/", "notes.jpg/more/a.png", "Not a directory"),
+    ],
+)
+def test_a_place_that_can_not_be_written_is_named(folder: Path, output: str, place: str, reason: str) -> None:
+    found = run(folder, "process", "a.jpg", "-p", "resize:40x/png", "-o", output)
+    assert found.returncode == 1
+    assert found.stderr.decode() == f"imgsvc: a.jpg: can't write {place}: {reason}\n"
+    assert run(folder, "process", "gone.jpg", "-o", output).stderr == (
+        b"imgsvc: gone.jpg: No such file or directory\n"
+    )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has /dev/full")
+def test_a_full_disk_behind_standard_output_is_named(folder: Path) -> None:
+    with Path("/dev/full").open("wb") as full:
+        found = subprocess.run(
+            [sys.executable, "-m", "imgsvc", "process", "a.jpg", "-p", "png", "-o", "-"],
+            cwd=folder,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=30,
+            check=False,
+        )
+    assert b"imgsvc: a.jpg: can't write to standard output: No space left on device" in found.stderr
+    assert found.returncode != 0
+
+
+def test_a_folder_may_have_a_dot_in_its_name(folder: Path) -> None:
+    (folder / "there.webp").mkdir()
+    for output in ("there.webp", "made.webp/", "version1.2"):
+        assert run(folder, "process", "a.jpg", "b.png", "-p", "thumbnail:40x", "-o", output).returncode == 0
+        assert sorted(path.name for path in (folder / output).iterdir()) == ["a.jpg", "b.png"]
+
+
+def test_an_output_of_the_pipelines_own_format_or_of_no_known_one_is_written(folder: Path) -> None:
+    for name in ("o.jpg", "o.JPEG", "o.tmp", "o"):
+        assert run(folder, "process", "b.png", "-p", "thumbnail:40x/jpg", "-o", name).returncode == 0
+        assert size(folder / name)[0] == "JPEG"
+
+
 def test_two_pictures_never_become_the_same_file(folder: Path, photo: Photo) -> None:
     (folder / "other").mkdir()
     (folder / "other" / "a.jpg").write_bytes(photo(40, 30, seed=2))
@@ -173,7 +218,12 @@ def test_what_was_done_as_json(folder: Path) -> None:
         (("a.jpg", "-p", "blur:200", "-o", "o.png"), b"allowed is 0.3 to 100"),
         (("a.jpg", "-o", "o.bmp"), b"no format is called bmp"),
         (("a.jpg", "b.png", "-o", "-"), b"only one image"),
-        (("a.jpg", "b.png", "-o", "notes.jpg"), b"not a folder"),
+        (("a.jpg", "b.png", "-o", "notes.jpg"), b"notes.jpg is not a folder, and there are 2 images"),
+        (("a.jpg", "-o", "notes.jpg/"), b"notes.jpg/ is not a folder\n"),
+        (("a.jpg", "b.png", "-o", "o.png"), b"o.png is the name of one file, and there are 2 images"),
+        (("a.jpg", "-p", "flip/webp", "-o", "o.png"), b"name of a png, but the pipeline makes webp"),
+        (("a.jpg", "-p", "jpg", "-o", "o.png"), b"name of a png, but the pipeline makes jpeg"),
+        (("a.jpg", "-o", "o" * 300 + ".png"), b"File name too long"),
         (("a.jpg", "-o", "-", "--json"), b"both want standard output"),
     ],
 )
