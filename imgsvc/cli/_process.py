@@ -21,6 +21,8 @@ from imgsvc.imaging import Clock, Facts, Limits, Rendered, Timed, probe, render
 from imgsvc.pipeline import Grammar, Pipeline
 
 _KIB = 1024
+#: The name of the only output; nobody asked for it, so nobody is told.
+_ONLY = "default"
 
 
 class Unwritable(Exception):
@@ -115,6 +117,12 @@ class Run:
     result: Rendered | None = None
     steps: tuple[Timed, ...] = ()
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the result does not show of its source."""
+        told = () if self.result is None else self.result.warnings
+        return tuple(warning.removeprefix(f"{_ONLY}: ") for warning in told)
+
     def line(self) -> str:
         """In one line, for people."""
         if self.source is None or self.result is None:
@@ -141,7 +149,7 @@ class Run:
             "width": result.size.width if result else None,
             "height": result.size.height if result else None,
             "bytes": len(result.data) if result else None,
-            "warnings": list(result.warnings) if result else [],
+            "warnings": list(self.warnings),
             "steps": [
                 {"op": step.op, "wall_ms": round(step.wall_ms, 3), "cpu_ms": round(step.cpu_ms, 3)}
                 for step in self.steps
@@ -201,7 +209,7 @@ def process(name: str, pipeline: Pipeline, target: Target) -> Run:
         data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
         run.bytes_in = len(data)
         run.source = probe(io.BytesIO(data), _limits())
-        (run.result,) = render(data, [("default", pipeline)], _limits(), clock=clock)
+        (run.result,) = render(data, [(_ONLY, pipeline)], _limits(), clock=clock)
         run.output = target.write(name, run.result)
     except (ImgsvcError, Unwritable) as error:
         run.fault = str(error)

@@ -51,6 +51,8 @@ def command(
             click.echo(f"imgsvc: {run.name}: {run.fault}", err=True)
         elif not (quiet or as_json):
             click.echo(run.line(), err=True)
+            for warning in run.warnings:
+                click.echo(f"imgsvc: {run.name}: {warning}", err=True)
         if timings and not as_json:
             click.echo(run.table(), err=True, nl=False)
     if as_json:

@@ -171,6 +171,18 @@ def test_a_full_disk_behind_standard_output_is_named(folder: Path) -> None:
     assert found.returncode != 0
 
 
+def test_what_the_result_does_not_show_is_told(folder: Path) -> None:
+    frames = [Image.new("RGB", (40, 30), color) for color in ("red", "green", "blue")]
+    frames[0].save(folder / "moving.gif", save_all=True, append_images=frames[1:], duration=50)
+    warning = "shows the first of 3 frames; the format has no animation"
+    found = run(folder, "process", "moving.gif", "-o", "o.png")
+    assert found.returncode == 0
+    assert f"imgsvc: moving.gif: {warning}\n" in found.stderr.decode()
+    (told,) = json.loads(run(folder, "process", "moving.gif", "-o", "p.png", "--json").stdout)
+    assert told["warnings"] == [warning]
+    assert run(folder, "process", "moving.gif", "-o", "q.png", "-q").stderr == b""
+
+
 def test_a_folder_may_have_a_dot_in_its_name(folder: Path) -> None:
     (folder / "there.webp").mkdir()
     for output in ("there.webp", "made.webp/", "version1.2"):
