@@ -20,7 +20,6 @@ from imgsvc.api.routes.shared import (
     CURSOR,
     IF_NONE_MATCH,
     IMAGE_ID,
-    KEY,
     LIMIT,
     RANGE,
     image_body,
@@ -51,7 +50,6 @@ def _nothing(values: Mapping[str, str], _complete: bool) -> None:
                 "Image", "The same bytes were there already.", examples.IMAGE, Location="Where it is."
             ),
         },
-        parameters=[KEY],
         body=image_body(),
         errors=(*UPLOAD, *STORED),
     ),

@@ -18,7 +18,6 @@ from imgsvc.api.routes.shared import (
     CURSOR,
     IF_NONE_MATCH,
     JOB_ID,
-    KEY,
     LIMIT,
     PREFER,
     WAIT,
@@ -70,7 +69,7 @@ def _body() -> dict[str, object]:
             202: document("Job", "The job is accepted.", examples.QUEUED, **_TAKEN),
             200: document("Job", "The job has ended within the wait.", examples.JOB, **_TAKEN),
         },
-        parameters=[*wish_parameters(), PREFER, KEY],
+        parameters=[*wish_parameters(), PREFER],
         body=_body(),
         errors=(
             *UPLOAD,
@@ -142,7 +141,6 @@ async def _accepted(request: Request, job: Job, wait: float | None) -> Response:
         },
         parameters=[
             parameter("query", "status", "Only these states, separated by commas.", example="queued,running"),
-            parameter("query", "batch", "Only the jobs of this batch."),
             parameter("query", "reference", "Only jobs with this reference."),
             LIMIT,
             CURSOR,
@@ -207,7 +205,7 @@ async def get_job(request: Request) -> Response:
         "cancelJob",
         "Cancel a job",
         {200: document("Job", "The job afterwards.", examples.JOB | {"status": "canceled", "results": []})},
-        parameters=[JOB_ID, KEY],
+        parameters=[JOB_ID],
         errors=_GONE,
     ),
 )
@@ -223,11 +221,7 @@ async def cancel_job(request: Request) -> Response:
         "cancelJobs",
         "Cancel all queued jobs",
         {200: document("Canceled", "How many were canceled.", {"canceled": 12})},
-        parameters=[
-            parameter("query", "status", "Which jobs.", {"type": "string", "enum": ["queued"]}),
-            parameter("query", "batch", "Only the jobs of this batch."),
-            KEY,
-        ],
+        parameters=[parameter("query", "status", "Which jobs.", {"type": "string", "enum": ["queued"]})],
         errors=(errors.InvalidParameter, *STORED),
     ),
 )
@@ -247,7 +241,7 @@ async def cancel_jobs(request: Request) -> Response:
         "retryJob",
         "Run a job again",
         {202: document("Job", "The new job.", examples.QUEUED | {"retry_of": examples.JOB_ID}, **_TAKEN)},
-        parameters=[JOB_ID, KEY],
+        parameters=[JOB_ID],
         errors=(
             *_GONE,
             errors.JobNotFinished,

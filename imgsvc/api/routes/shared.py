@@ -15,9 +15,6 @@ IMAGE_ID = parameter("path", "id", "The image's id.", example=examples.IMAGE_ID)
 PREFER = parameter(
     "header", "Prefer", "`wait=N` waits up to N seconds (at most 30) for the job's end.", example="wait=10"
 )
-KEY = parameter(
-    "header", "Idempotency-Key", "The caller's own key, quoted or bare, 1 to 255 printable characters."
-)
 IF_NONE_MATCH = parameter(
     "header", "If-None-Match", "Entity tags that the caller has: 304 if one is current."
 )
@@ -56,7 +53,6 @@ WISHES: tuple[tuple[str, str, Json], ...] = (
         {"type": "string"},
     ),
     ("reference", "The caller's own id.", {"type": "string", "maxLength": MAX_REFERENCE}),
-    ("batch", "The batch that the job joins.", {"type": "string"}),
     ("max_attempts", "Starts that it may cost.", {"type": "integer", "minimum": 1, "maximum": MAX_ATTEMPTS}),
 )
 

@@ -11,7 +11,6 @@ from imgsvc.api import problems, reports
 from imgsvc.api.door import answer, door, service
 from imgsvc.api.envelope import called
 from imgsvc.api.openapi import STORED, document, operation
-from imgsvc.api.routes.shared import KEY
 
 router = APIRouter(tags=["System"])
 
@@ -50,7 +49,6 @@ async def get_workers(request: Request) -> Response:
         "pauseQueue",
         "Pause the queue",
         {200: document("Paused", "It is paused.", {"paused": True})},
-        parameters=[KEY],
         errors=STORED,
     ),
 )
@@ -66,7 +64,6 @@ async def pause_queue(request: Request) -> Response:
         "resumeQueue",
         "Resume the queue",
         {200: document("Paused", "It is not paused.", {"paused": False})},
-        parameters=[KEY],
         errors=STORED,
     ),
 )

@@ -114,7 +114,7 @@ class JobShape(Shape):
     status: State
     priority: Priority
     reference: str | None
-    batch: str | None
+    batch: str | None = Field(description="Not built yet.")
     retry_of: str | None
     attempts: int = Field(description="Starts so far.")
     max_attempts: int

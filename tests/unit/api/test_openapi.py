@@ -148,6 +148,14 @@ def test_a_pipeline_is_described_with_ways_to_say_it() -> None:
         assert set(ops["examples"]) == set(examples.PIPELINES)
 
 
+def test_what_is_not_built_yet_can_not_be_asked_for() -> None:
+    for _, _, operation in operations():
+        named = {found["name"].lower() for found in operation.get("parameters", ())}
+        for content in operation.get("requestBody", {}).get("content", {}).values():
+            named |= set(content["schema"].get("properties", ()))
+        assert not {"batch", "idempotency-key"} & named
+
+
 def test_no_reference_leads_nowhere() -> None:
     names = set(document()["components"]["schemas"])
     found = set(re.findall(r"'#/components/schemas/(\w+)'", str(document())))
