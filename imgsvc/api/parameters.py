@@ -61,8 +61,8 @@ class Reader:
                 self._fault(name, f"there is no parameter {_shown(name)}{hint}", known)
 
     def choice(self, name: str, kind: type[_Choice]) -> _Choice | None:
-        """One of the words of an enumeration; a blank is none of them."""
-        value = self._values.get(name)
+        """One of the words of an enumeration."""
+        value = self._given(name)
         if value is None:
             return None
         words = tuple(str(member) for member in kind)

@@ -134,7 +134,8 @@ class _FormUpload(Generic[_Wish]):
                     await self._begun.write(event)
                 elif isinstance(event, FileStart):
                     await self._begin(event, stack)
-                elif isinstance(event, Field):
+                elif isinstance(event, Field) and event.value.strip():
+                    # Pages send blanks for what was not filled in.
                     self._values.append((event.name, event.value))
         form.close()
         wish = self._reads.whole(parameters.once(self._values))

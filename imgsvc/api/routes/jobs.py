@@ -13,7 +13,7 @@ from imgsvc import errors
 from imgsvc.api import documents, examples, parameters
 from imgsvc.api.door import answer, door, job_id, revalidated, service, shown
 from imgsvc.api.openapi import STORED, UPLOAD, document, operation, parameter, plain
-from imgsvc.api.parameters import Reader, pointer
+from imgsvc.api.parameters import Reader
 from imgsvc.api.routes.shared import (
     CURSOR,
     IF_NONE_MATCH,
@@ -28,7 +28,7 @@ from imgsvc.api.routes.shared import (
 from imgsvc.api.submissions import FIELDS, MAX_REFERENCE
 from imgsvc.api.uploads import Kind, Reads, json_body, kind, received
 from imgsvc.api.waiting import applied, asked, preferred, while_connected
-from imgsvc.errors import Fault, InvalidParameter, MalformedRequest, NotFound
+from imgsvc.errors import MalformedRequest, NotFound
 from imgsvc.jobs import Job, State
 from imgsvc.service import JobRequest
 
@@ -100,12 +100,14 @@ async def _submit_stored(request: Request) -> Job:
     if parameters.query(request.scope["query_string"]):
         raise MalformedRequest("with a JSON body all parameters belong in the body")
     values = await json_body(request)
+    reader = Reader(values, ("source", *FIELDS))
     source = values.pop("source", None)
-    if not isinstance(source, dict) or list(source) != ["image"] or not isinstance(source["image"], str):
-        rule = '{"image": "img_…"}'
-        fault = Fault(detail=f"source must be {rule}", pointer=pointer("source"), allowed=rule)
-        raise InvalidParameter(fault.detail, errors=(fault,))
-    return await service(request).submit_stored(source["image"], _wish(request, values, json=True))
+    image = source.get("image") if isinstance(source, dict) and len(source) == 1 else None
+    if not isinstance(image, str):
+        example = '{"source": {"image": "img_…"}, "ops": "thumbnail"}'
+        reader.refuse("source", f"a stored image's id must be in source: {example}", '{"image": "img_…"}')
+    reader.done()
+    return await service(request).submit_stored(str(image), _wish(request, values, json=True))
 
 
 def _wish(
@@ -140,7 +142,7 @@ async def _accepted(request: Request, job: Job, wait: float | None) -> Response:
             )
         },
         parameters=[
-            parameter("query", "status", "Only these states, separated by commas.", example="queued,running"),
+            parameter("query", "status", "Only these states, separated by commas: `queued,running`."),
             parameter("query", "reference", "Only jobs with this reference."),
             LIMIT,
             CURSOR,

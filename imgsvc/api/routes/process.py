@@ -15,7 +15,7 @@ from imgsvc.api.delivery import File, Sent
 from imgsvc.api.door import door, service
 from imgsvc.api.openapi import UPLOAD, operation, pictures
 from imgsvc.api.parameters import Reader
-from imgsvc.api.routes.shared import WISHES, image_body, media_types, ops_parameter
+from imgsvc.api.routes.shared import WISHES, image_body, media_types, wish_parameters
 from imgsvc.api.uploads import Reads, received
 from imgsvc.api.waiting import while_connected
 from imgsvc.pipeline import Pipeline
@@ -40,7 +40,7 @@ _EXTENSIONS = {found.media_type: found.extension for found in formats.registry()
                 ETag="The result's sha256.",
             )
         },
-        parameters=[ops_parameter()],
+        parameters=wish_parameters(WISHES[:1]),
         body=image_body(WISHES[:1]),
         errors=(
             *UPLOAD,

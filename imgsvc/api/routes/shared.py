@@ -18,7 +18,8 @@ PREFER = parameter(
 IF_NONE_MATCH = parameter(
     "header", "If-None-Match", "Entity tags that the caller has: 304 if one is current."
 )
-RANGE = parameter("header", "Range", "One range of bytes; anything else is ignored.", example="bytes=0-1023")
+# Without an example: pages that let readers try a call would ask for a part of every picture.
+RANGE = parameter("header", "Range", "One range of bytes, as `bytes=0-1023`; anything else is ignored.")
 WAIT = parameter(
     "query",
     "wait",
@@ -62,9 +63,14 @@ def ops_parameter() -> Json:
     return parameter("query", "ops", _OPS) | {"examples": examples.PIPELINES}
 
 
-def wish_parameters() -> list[Json]:
-    """A submission in a query."""
-    return [ops_parameter(), *(parameter("query", name, text, schema) for name, text, schema in WISHES[1:])]
+def wish_parameters(wishes: Sequence[tuple[str, str, Json]] = WISHES) -> list[Json]:
+    """A submission in a query.
+
+    Without an example: pages that let readers try a call send them, and the form says the same.
+    """
+    ways = ", ".join(f"`{way['value']}`" for way in examples.PIPELINES.values())
+    more = {"ops": f" For a raw image; a form has a field for it. Such as {ways}."}
+    return [parameter("query", name, text + more.get(name, ""), schema) for name, text, schema in wishes]
 
 
 def image_body(fields: Sequence[tuple[str, str, Json]] = (), *, raw: bool = True) -> Json:
@@ -74,7 +80,7 @@ def image_body(fields: Sequence[tuple[str, str, Json]] = (), *, raw: bool = True
         "required": ["file"],
         "properties": {
             "file": BINARY | {"description": "The image; fields may come before or after it."},
-            **{name: schema | {"description": text} for name, text, schema in fields},
+            **{name: _field(name, schema) | {"description": text} for name, text, schema in fields},
         },
     }
     example = {"file": "(the image)"} | ({"ops": examples.OPS} if fields else {})
@@ -87,6 +93,16 @@ def image_body(fields: Sequence[tuple[str, str, Json]] = (), *, raw: bool = True
         "description": "The image. Its content decides what it is, never its name or type.",
         "content": content,
     }
+
+
+def _field(name: str, schema: Json) -> Json:
+    """A form's field, which may be blank. Pages that let readers try a call send the example of each."""
+    shown = schema | {"examples": [examples.OPS if name == "ops" else ""]}
+    if "enum" in schema:
+        shown["enum"] = [*schema["enum"], ""]
+    if schema["type"] != "string":
+        shown |= {"type": [schema["type"], "string"], "maxLength": 0}
+    return shown
 
 
 def media_types() -> list[str]:

@@ -68,6 +68,28 @@ def test_a_file_without_a_name_is_a_file(house: Api) -> None:
         problem(answer, 422, "missing-file")
 
 
+def test_blank_fields_are_fields_that_were_not_filled_in(house: Api) -> None:
+    blanks = [
+        (disposition(name), value)
+        for name, value in (
+            ("ops", b""),
+            ("outputs", b""),
+            ("priority", b" "),
+            ("timeout", b""),
+            ("retention", b""),
+            ("max_attempts", b""),
+        )
+    ]
+    blanks.append((disposition("reference"), b"bad"))
+    answer = send(house, form(*blanks, OPS, (disposition("file", "a.jpg"), fresh())))
+    job = document(answer)
+    assert [output["name"] for output in job["outputs"]] == ["default"]
+    assert job["outputs"][0]["spec"].startswith("thumbnail:9x9")
+    assert (job["priority"], job["reference"]) == ("normal", "bad")
+    bare = form((disposition("ops"), b"  "), (disposition("file", "a.jpg"), fresh()))
+    problem(send(house, bare), 400, "malformed-request")
+
+
 def test_an_empty_file_part(house: Api) -> None:
     answer = send(house, form((disposition("file", ""), b""), OPS))
     assert answer.status_code in {400, 422}

@@ -129,6 +129,25 @@ def test_ops_and_outputs_together_or_neither_are_malformed(house: Api) -> None:
 
 
 @pytest.mark.parametrize(
+    ("body", "pointers"),
+    [
+        ({"ops": OPS}, {"/source"}),
+        ({"image": "img_1", "ops": OPS}, {"/image", "/source"}),
+        ({"source": "img_1", "ops": OPS}, {"/source"}),
+        ({"source": {"image": 1}, "ops": OPS}, {"/source"}),
+        ({"source": {"image": "img_1", "url": "x"}, "ops": OPS}, {"/source"}),
+    ],
+)
+def test_a_json_body_without_a_source_is_shown_a_right_one(
+    house: Api, body: dict[str, Any], pointers: set[str]
+) -> None:
+    found = problem(house.post("/v1/jobs", json=body), 422, "invalid-parameter")
+    assert {fault["pointer"] for fault in found["errors"]} == pointers
+    (source,) = [fault for fault in found["errors"] if fault["pointer"] == "/source"]
+    assert '{"source": {"image": "img_…"}' in source["detail"]
+
+
+@pytest.mark.parametrize(
     "outputs", ["", "nonsense", "[]", "{}", '{"a":7}', '{"a":', '"png"', "null", '{"a":null}']
 )
 def test_outputs_that_are_no_object_of_pipelines_are_refused(house: Api, outputs: str) -> None:
@@ -183,7 +202,7 @@ def test_fields_are_read_in_a_form_as_in_a_query_and_in_json(house: Api, field: 
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("priority", "urgent"), ("priority", ""), ("priority", "HIGH!"),
+        ("priority", "urgent"), ("priority", "HIGH!"),
         ("timeout", "soon"), ("timeout", "0"), ("timeout", "-1"), ("timeout", "nan"), ("timeout", "1e400"),
         ("retention", "ever"), ("retention", "-1"), ("retention", "inf"),
         ("max_attempts", "0"), ("max_attempts", "many"), ("max_attempts", "-1"), ("max_attempts", "1.5"),

@@ -141,11 +141,28 @@ def test_files_come_raw_or_in_a_form_and_go_out_by_their_media_type() -> None:
 
 
 def test_a_pipeline_is_described_with_ways_to_say_it() -> None:
+    paths = document()["paths"]
     for path in ("/v1/jobs", "/v1/process"):
-        (ops,) = [
-            found for found in document()["paths"][path]["post"]["parameters"] if found["name"] == "ops"
-        ]
-        assert set(ops["examples"]) == set(examples.PIPELINES)
+        (ops,) = [found for found in paths[path]["post"]["parameters"] if found["name"] == "ops"]
+        for way in examples.PIPELINES.values():
+            assert f"`{way['value']}`" in ops["description"]
+    (ops,) = [
+        found for found in paths["/v1/operations:explain"]["get"]["parameters"] if found["name"] == "ops"
+    ]
+    assert set(ops["examples"]) == set(examples.PIPELINES)
+
+
+def test_what_a_page_fills_in_by_itself_harms_no_submission() -> None:
+    """Swagger's page sends the examples of parameters and fields, also of those that nobody looked at."""
+    for path in ("/v1/jobs", "/v1/process"):
+        call = document()["paths"][path]["post"]
+        for found in call["parameters"]:
+            assert "example" not in found or found["in"] == "header", found["name"]
+            assert "examples" not in found, found["name"]
+        fields = call["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
+        sent = {name: field["examples"][0] for name, field in fields.items() if name != "file"}
+        assert sent.pop("ops") == examples.OPS
+        assert set(sent.values()) <= {""}
 
 
 def test_what_is_not_built_yet_can_not_be_asked_for() -> None:

@@ -61,6 +61,7 @@ def test_blank_values_are_as_good_as_none() -> None:
     assert reader.seconds("a", 0, 1) is None
     assert reader.whole("b", 1, 2) is None
     assert reader.text("c", 9) is None
+    assert Reader({"priority": ""}, ("priority",)).choice("priority", Priority) is None
     reader.done()
 
 
@@ -68,7 +69,7 @@ def test_words_are_taken_from_their_list() -> None:
     reader = Reader({"priority": "high"}, ("priority",))
     assert reader.choice("priority", Priority) is Priority.HIGH
     reader.done()
-    for word in ("urgent", "HIGH", "", 5):
+    for word in ("urgent", "HIGH", 5):
         bad = Reader({"priority": word}, ("priority",))
         bad.choice("priority", Priority)
         assert refused(bad) == [("/priority", ("high", "normal", "low"))]
