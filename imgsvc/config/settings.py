@@ -111,7 +111,8 @@ class Data(_Group):
         Path,
         Folder(),
         About(
-            "The folder for images, results and the database. Only one server may use it at a time.",
+            "The folder for images, results and the database; a relative path starts at the current "
+            "directory. Only one server may use it at a time.",
             "In the project, so that nothing else is touched.",
         ),
     ] = Field(default=Path("uploads"), validate_default=True)

@@ -64,13 +64,17 @@ of the tables. A fault is answered with its place in the JSON form (`pointer`), 
 All operations work on gray and colour pictures with or without alpha and on every frame of an animation.
 The EXIF orientation is applied first, unless the pipeline starts with `orient:none`; sizes are as
 displayed, round half up, and are at least 1.
+
+Sources are of the same formats as results: {formats}; `IMGSVC_INPUT_FORMATS` can allow
+fewer. HEIC/HEIF, SVG, TIFF, BMP and all others are not taken.
 """
 
 
 def operations() -> str:
     """Every operation and every format, from the registries."""
     found = operations_room.registry()
-    lines = [NOTE, GRAMMAR, "| operation | |", "| --- | --- |"]
+    grammar = GRAMMAR.replace("{formats}", ", ".join(f"`{name}`" for name in formats.registry()))
+    lines = [NOTE, grammar, "| operation | |", "| --- | --- |"]
     lines += [f"| [`{name}`](#{name}) | {_summary(model)} |" for name, model in found.items()]
     for model in found.values():
         lines += _section(model)
@@ -135,7 +139,8 @@ Every answer that is not a success is `application/problem+json` ([RFC 9457](htt
 `code` is for programs and never changes its meaning; `detail` is for people. `request_id` is in the service's
 log too. `errors` points at each fault: `pointer` into the JSON form of what was sent, `offset` into its text
 form, `allowed` says what would be right. `limit` and `actual` are there where a limit was passed, `supported`
-where something else would be taken. A failed job carries the same object in `error`.
+where something else would be taken. A failed job has such an object in `error`, without
+`request_id`: the log names the job by its own id.
 
 What says *later* comes with `Retry-After`: the same request may succeed then.
 """

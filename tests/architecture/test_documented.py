@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from imgsvc import formats, operations, plugins
+from imgsvc.api import problems
 from imgsvc.config import Settings
-from imgsvc.errors import ERRORS
+from imgsvc.errors import ERRORS, InternalError
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,6 +41,20 @@ def test_every_error_is_documented(code: str) -> None:
 @pytest.mark.parametrize("name", [*operations.registry(), *formats.registry()])
 def test_every_operation_and_format_is_documented(name: str) -> None:
     assert f"### {name}" in page("operations")
+
+
+def test_the_formats_that_are_taken_and_those_that_people_miss_are_named() -> None:
+    (said,) = re.findall(r"^Sources are of .*?\n\n", page("operations"), re.MULTILINE | re.DOTALL)
+    taken, missed = re.findall(r"`([a-z]+)`", said), ("HEIC", "HEIF", "SVG", "TIFF", "BMP")
+    assert taken == list(formats.registry())
+    for name in missed:
+        assert name in said
+        assert name.lower() not in formats.named()
+
+
+def test_the_page_on_errors_says_how_a_failed_jobs_error_differs() -> None:
+    assert "request_id" not in problems.document(InternalError("x").problem)
+    assert "A failed job has such an object in `error`, without\n`request_id`" in page("errors")
 
 
 def test_every_command_is_in_the_readme() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from imgsvc.config import Settings, SettingsRefused, entries, load
+from imgsvc.config import Settings, SettingsRefused, describe, entries, load
 
 MIB = 2**20
 
@@ -141,6 +141,10 @@ def test_a_relative_data_directory_starts_where_the_server_does(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert load(data_dir="here").data_dir == tmp_path / "here"
+    assert load().data_dir == tmp_path / "uploads"
+    (described,) = (setting for setting in describe() if setting.variable == "IMGSVC_DATA_DIR")
+    assert described.default == "uploads"
+    assert "a relative path starts at the current directory" in described.about.text
 
 
 def test_settings_never_change() -> None:
