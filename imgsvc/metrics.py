@@ -82,6 +82,7 @@ class Metrics:
         self._bytes_out += sum(result.bytes for result in job.results)
         self._count(job.timings.steps)
         if job.state is State.FAILED and job.error is not None:
+            self._problems[job.error.code] += 1
             self._blame(job.error, job.timings.steps, {output.name: output.spec for output in job.outputs})
 
     def call_ended(self, report: Report, specs: Mapping[str, str], bytes_in: int) -> None:
@@ -92,6 +93,10 @@ class Metrics:
         self._count(report.steps)
         if report.outcome is not Outcome.SUCCEEDED and report.problem is not None:
             self._blame(report.problem, report.steps, specs)
+
+    def problem(self, code: str) -> None:
+        """A request was answered with a problem."""
+        self._problems[code] += 1
 
     def operations(self) -> dict[str, dict[str, Any]]:
         """Every operation seen so far, decode and encode among them."""
@@ -106,7 +111,7 @@ class Metrics:
         }
 
     def totals(self) -> dict[str, Any]:
-        """Ends of jobs and calls, problems by code, and bytes, since the start of this process."""
+        """Ends of jobs and calls, problems (answers, failed jobs) by code, and bytes, since the start."""
         return {
             "jobs": {state.value: self._jobs[state.value] for state in State if state.ended},
             "calls": {outcome.value: self._calls[outcome.value] for outcome in Outcome},
@@ -129,7 +134,6 @@ class Metrics:
             operation.cpu.add(step.cpu_ms)
 
     def _blame(self, problem: Problem, steps: Sequence[Step], specs: Mapping[str, str]) -> None:
-        self._problems[problem.code] += 1
         self._operation(failed_step(problem, steps, specs)).errors += 1
 
 

@@ -17,7 +17,7 @@ from imgsvc import errors
 from imgsvc.api import problems
 from imgsvc.api.cors import Cors
 from imgsvc.api.door import Door
-from imgsvc.api.envelope import CLIENT_GONE, ClientGoneError, Envelope, called, unexpected
+from imgsvc.api.envelope import CLIENT_GONE, ClientGoneError, Envelope, refusal, uncounted, unexpected
 from imgsvc.api.gate import Gate
 from imgsvc.api.openapi import describe
 from imgsvc.api.options import ApiOptions
@@ -47,7 +47,10 @@ class Api:
         self.fastapi = app
         options = door.options
         gate = Gate(app, max_body=options.max_body, body_timeout=options.body_timeout)
-        self._app = Envelope(Cors(gate, options.cors_origins) if options.cors_origins else gate)
+        #: Is told the code of every problem that is answered.
+        self.counted = door.metrics.problem if door.metrics is not None else uncounted
+        inner = Cors(gate, options.cors_origins) if options.cors_origins else gate
+        self._app = Envelope(inner, self.counted)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Speak ASGI."""
@@ -96,7 +99,7 @@ def create_app(
 async def _refused(request: Request, error: Exception) -> Response:
     if not isinstance(error, ImgsvcError):
         raise error
-    return problems.answer(error, called(request.scope).request_id)
+    return refusal(request.scope, error)
 
 
 async def _foreign(request: Request, error: Exception) -> Response:
@@ -106,7 +109,7 @@ async def _foreign(request: Request, error: Exception) -> Response:
     if ours is errors.MethodNotAllowed:
         allowed = _methods(request)
         detail = f"{request.method} is not allowed here; allowed is {allowed}"
-        return problems.answer(ours(detail), called(request.scope).request_id, allow=allowed)
+        return refusal(request.scope, ours(detail), allow=allowed)
     if ours is errors.NotFound:
         return await _refused(request, ours("there is nothing at this address"))
     return await _refused(request, ours(problems.title_of(ours.code)))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from imgsvc import logs
@@ -26,19 +28,38 @@ class ClientGoneError(Exception):
     """The client went away before its request was read, or before it was answered."""
 
 
-@dataclass(frozen=True, slots=True)
+#: Is told the code of every problem that is answered.
+Counted = Callable[[str], None]
+
+
+def uncounted(_: str) -> None:
+    """Nobody counts."""
+
+
+@dataclass(slots=True)
 class Called:
     """What the door knows of a request besides its scope."""
 
     request_id: str
     #: Does the client want the headers only?
     head: bool
+    #: The code of the problem that it was answered with.
+    problem: str | None = None
 
 
 def called(scope: Scope) -> Called:
     """The door's notes on a request."""
     notes: Called = scope["imgsvc"]
     return notes
+
+
+def refusal(
+    scope: Scope, error: ImgsvcError, more: Mapping[str, object] | None = None, **extra: str
+) -> Response:
+    """The answer that an error becomes; it is counted once the request is over."""
+    notes = called(scope)
+    notes.problem = error.code
+    return problems.answer(error, notes.request_id, more, **extra)
 
 
 def request_id_of(headers: list[tuple[bytes, bytes]]) -> str:
@@ -52,8 +73,9 @@ def request_id_of(headers: list[tuple[bytes, bytes]]) -> str:
 class Envelope:
     """The outermost ASGI application."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, counted: Counted = uncounted) -> None:
         self._app = app
+        self._counted = counted
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Speak ASGI."""
@@ -71,6 +93,8 @@ class Envelope:
             await _Answer(self._app, notes, send).run(scope, receive)
         finally:
             logs.request_id.reset(token)
+            if notes.problem is not None:
+                self._counted(notes.problem)
 
 
 class _Answer:
@@ -87,6 +111,7 @@ class _Answer:
             await self._app(scope, receive, self._pass)
         except ClientGoneError:
             await self._refuse(scope, receive, InternalError("the client has gone away"))
+            self._notes.problem = None  # nobody saw it
         except ImgsvcError as error:
             await self._refuse(scope, receive, error)
         except Exception:
@@ -96,7 +121,7 @@ class _Answer:
     async def _refuse(self, scope: Scope, receive: Receive, error: ImgsvcError) -> None:
         # Once an answer has begun it is too late for another: the server cuts one that is not whole.
         if not self._started:
-            await problems.answer(error, self._notes.request_id)(scope, receive, self._pass)
+            await refusal(scope, error)(scope, receive, self._pass)
 
     async def _pass(self, message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -6,8 +6,7 @@ import asyncio
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from imgsvc.api import problems
-from imgsvc.api.envelope import ClientGoneError, called
+from imgsvc.api.envelope import ClientGoneError, refusal
 from imgsvc.api.multipart import MAX_FIELD_BYTES, MAX_FIELDS
 from imgsvc.errors import BodyTooLarge, HeadersTooLarge, ImgsvcError, MalformedRequest, RequestTimeout
 
@@ -41,8 +40,7 @@ class Gate:
         try:
             body = self._admit(scope, receive)
         except ImgsvcError as error:
-            refusal = problems.answer(error, called(scope).request_id, connection="close")
-            await refusal(scope, receive, send)
+            await refusal(scope, error, connection="close")(scope, receive, send)
             return
 
         async def closing(message: Message) -> None:

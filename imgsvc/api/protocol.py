@@ -11,7 +11,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 from imgsvc.api import problems
-from imgsvc.api.envelope import request_id_of
+from imgsvc.api.envelope import Counted, request_id_of, uncounted
 from imgsvc.api.gate import MAX_HEADER_BYTES, check_headers
 from imgsvc.errors import HeadersTooLarge, ImgsvcError, MalformedRequest, MethodNotAllowed, RequestTimeout
 
@@ -28,9 +28,10 @@ _FAREWELL = 0.5
 _OFFER = frozenset({b"connection", b"upgrade", b"http2-settings"})
 
 
-def door_protocol(header_timeout: float = HEADER_TIMEOUT) -> type[DoorProtocol]:
-    """The class for `uvicorn.Config(http=…)`."""
-    return type("DoorProtocol", (DoorProtocol,), {"header_timeout": header_timeout})
+def door_protocol(header_timeout: float = HEADER_TIMEOUT, counted: Counted = uncounted) -> type[DoorProtocol]:
+    """The class for `uvicorn.Config(http=…)`; `counted` is told the code of whatever it refuses."""
+    members = {"header_timeout": header_timeout, "counted": staticmethod(counted)}
+    return type("DoorProtocol", (DoorProtocol,), members)
 
 
 class DoorProtocol(HttpToolsProtocol):
@@ -41,6 +42,7 @@ class DoorProtocol(HttpToolsProtocol):
     """
 
     header_timeout = HEADER_TIMEOUT
+    counted = staticmethod(uncounted)
 
     def __init__(
         self,
@@ -196,6 +198,7 @@ class DoorProtocol(HttpToolsProtocol):
         if cycle is None or cycle.response_complete or not cycle.response_started:
             answer = problems.raw(error, request_id_of(self.headers or []), self.server_state.default_headers)
             self.transport.write(answer)
+            self.counted(error.code)
         self._refused = True
         self.transport.close()
 

@@ -40,9 +40,10 @@ class Server(uvicorn.Server):
 
 
 def _config(service: Service, settings: Settings) -> uvicorn.Config:
+    app = app_of(service, settings)
     return uvicorn.Config(
-        app_of(service, settings),
-        http=door_protocol(settings.header_timeout),
+        app,
+        http=door_protocol(settings.header_timeout, app.counted),
         ws="none",
         interface="asgi3",
         lifespan="on",

@@ -180,9 +180,14 @@ class Service:
         )
 
     async def queue_place(self, job: Job) -> tuple[int | None, float | None]:
-        """A queued job's place in the line, from 1, and milliseconds until it may start; None for others."""
+        """A queued job's place in the line, from 1, and milliseconds until it may start; None for others.
+
+        Nobody knows how long while the queue is paused.
+        """
         position = await self._store.position(job.id) if job.state is State.QUEUED else None
-        return position, None if position is None else round(self._scheduler.estimate(position), 1)
+        if position is None or self._scheduler.paused:
+            return position, None
+        return position, round(self._scheduler.estimate(position), 1)
 
     def current_step(self, job: Job) -> str | None:
         """What a running job's worker is doing this moment: "decode", "thumb: resize", …"""

@@ -7,9 +7,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from imgsvc import errors
-from imgsvc.api import problems, reports
+from imgsvc.api import reports
 from imgsvc.api.door import answer, door, service
-from imgsvc.api.envelope import called
+from imgsvc.api.envelope import refusal
 from imgsvc.api.openapi import STORED, document, operation
 
 router = APIRouter(tags=["System"])
@@ -104,7 +104,7 @@ async def ready(request: Request) -> Response:
     if readiness.ok:
         return answer({"status": "ready"} | shows)
     error = reports.unready(readiness)
-    return problems.answer(error, called(request.scope).request_id, shows)
+    return refusal(request.scope, error, shows)
 
 
 @router.get(

@@ -256,7 +256,7 @@ async def test_a_paused_queue_keeps_jobs_waiting(door: httpx2.AsyncClient) -> No
     assert (await door.post("/v1/queue:pause")).json() == {"paused": True}
     jobs = [(await door.post("/v1/jobs", params={"ops": OPS}, content=picture())).json() for _ in range(3)]
     assert [job["queue"]["position"] for job in jobs] == [1, 2, 3]
-    assert jobs[2]["queue"]["estimated_wait_ms"] >= 0
+    assert {job["queue"]["estimated_wait_ms"] for job in jobs} == {None}  # nobody knows how long
     waiting = await door.get(f"/v1/jobs/{jobs[0]['id']}", headers={"Prefer": "wait=0.1"})
     assert waiting.json()["status"] == "queued"
     assert waiting.headers["preference-applied"] == "wait=0.1"

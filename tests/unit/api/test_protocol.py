@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from imgsvc.api.envelope import Envelope
+from imgsvc.api.envelope import Counted, Envelope, uncounted
 from imgsvc.api.gate import Gate
 from imgsvc.api.protocol import door_protocol
 
@@ -42,12 +42,12 @@ def guarded(max_body: int = 1000, body_timeout: float = 5.0) -> ASGIApp:
 
 @asynccontextmanager
 async def serving(
-    app: ASGIApp, header_timeout: float = 5.0
+    app: ASGIApp, header_timeout: float = 5.0, counted: Counted = uncounted
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     """One connection to an app behind the protocol."""
     config = Config(app, lifespan="off", ws="none", access_log=False, log_config=None)
     config.load()
-    state, kind = ServerState(), door_protocol(header_timeout)
+    state, kind = ServerState(), door_protocol(header_timeout, counted)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: kind(config, state, {}), "127.0.0.1", 0)
     reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname()[:2])
@@ -217,6 +217,14 @@ async def test_a_client_that_only_sends_sees_the_refusal_and_is_cut_off() -> Non
         assert sent < 20_000_000
         assert answer.startswith(b"HTTP/1.1 413 ")
         assert b"body-too-large" in answer
+
+
+async def test_what_is_refused_before_there_is_a_request_is_counted_too() -> None:
+    codes: list[str] = []
+    async with serving(guarded(), counted=codes.append) as (reader, writer):
+        writer.write(b"nonsense\r\n\r\n")
+        assert await refused(reader) == (400, "malformed-request")
+    assert codes == ["malformed-request"]
 
 
 async def test_an_answer_before_the_end_of_the_body_ends_the_connection() -> None:

@@ -62,6 +62,23 @@ async def test_while_it_drains_new_work_is_refused_and_the_rest_works(tmp_path: 
         assert (await client.get("/livez")).status_code == 200
 
 
+async def test_every_problem_that_is_answered_is_counted(door: httpx2.AsyncClient) -> None:
+    async def asked(code: str) -> int:
+        return int((await door.get("/v1/stats")).json()["totals"]["problems"].get(code, 0))
+
+    for send, code in (
+        (door.get("/nowhere"), "not-found"),
+        (door.delete("/v1/jobs"), "method-not-allowed"),
+        (door.post("/v1/jobs"), "malformed-request"),
+        (door.post("/v1/process", headers={"Idempotency-Key": " "}), "malformed-request"),
+        (door.post("/v1/process?ops=resiz:1x", content=picture()), "invalid-operation"),
+        (door.post("/v1/process?ops=png", content=b"GIF89a?"), "image-corrupt"),
+    ):
+        before = await asked(code)
+        assert problem(await send)[1] == code
+        assert await asked(code) == before + 1, code
+
+
 async def test_a_pause_degrades_and_is_told(door: httpx2.AsyncClient) -> None:
     await door.post("/v1/queue:pause")
     assert "paused" in str((await door.get("/readyz")).json()["degraded"])

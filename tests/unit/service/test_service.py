@@ -136,7 +136,7 @@ async def test_a_result_that_is_not_there_yet_says_so(service: Service, photo: P
     job = await submit(service, photo())
     with pytest.raises(errors.JobNotFinished):
         await service.result(job.id)
-    assert await service.queue_place(job) == (1, 0)
+    assert await service.queue_place(job) == (1, None)
     with pytest.raises(errors.JobNotFinished):
         await service.retry(job.id)
 
