@@ -81,6 +81,12 @@ def test_several_results_come_one_by_one_and_together(house: Server, folder: Pat
                 made.load()
 
 
+def test_a_stored_picture_is_worked_on_later(house: Server, folder: Path) -> None:
+    output = shell(block_with("/v1/images"), house, folder)
+    assert '"status":"succeeded"' in output
+    assert '"spec":"resize:1600x/blur' in output
+
+
 def test_explaining_a_pipeline_gives_what_is_shown(house: Server, folder: Path) -> None:
     output = shell(block_with(":explain"), house, folder)
     shown = README[README.index('{"spec":"resize') :].split("\n")[0].rstrip(",")
