@@ -65,7 +65,7 @@ def test_a_picture_in_a_picture_out(house: Server, folder: Path) -> None:
 
 
 def test_a_job_that_is_waited_for_is_finished(house: Server, folder: Path) -> None:
-    output = shell(block_with("Prefer: wait"), house, folder)
+    output = shell(block_with("-F ops="), house, folder)
     assert '"status":"succeeded"' in output
     assert '"filename":"photo.jpg"' in output
 
