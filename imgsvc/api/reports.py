@@ -33,10 +33,23 @@ _LANE: Document = {
     "restarts": 1,
     "last_restart": {"reason": "crashed", "at": "2026-11-23T08:39:35.120Z"},
 }
+#: Works in quarantine that are shown at most, the latest.
+MAX_HELD = 100
 _DESK: Document = _LANE | {"lane": 0, "pid": 4243, "state": "idle", "job": None, "step": None}
 _TIMES = {"mean": 0.9, "p50": 0.9, "p95": 1.3, "p99": 1.9}
 #: Examples.
-WORKERS: Document = {"lanes": [_LANE], "desk": _DESK}
+WORKERS: Document = {
+    "lanes": [_LANE],
+    "desk": _DESK,
+    "quarantine": [
+        {
+            "image": "img_0f343b0931126a20f133d67c2b018a3b",
+            "specs": ["resize:300x200"],
+            "losses": 2,
+            "left_ms": 431000,
+        }
+    ],
+}
 STATS: Document = {
     "queue": {
         "depth": 0,
@@ -86,7 +99,19 @@ def stats(found: Stats, policy: Policy, metrics: Metrics | None) -> Document:
 
 def workers(found: Workers) -> Document:
     """Lanes and desk."""
-    return {"lanes": [_lane(info, job) for info, job in found.lanes], "desk": _lane(found.desk, None)}
+    return {
+        "lanes": [_lane(info, job) for info, job in found.lanes],
+        "desk": _lane(found.desk, None),
+        "quarantine": [
+            {
+                "image": held.suspect.image,
+                "specs": sorted(held.suspect.specs),
+                "losses": held.losses,
+                "left_ms": round(held.left_s * 1000),
+            }
+            for held in found.quarantine[-MAX_HELD:]
+        ],
+    }
 
 
 def unready(readiness: Readiness) -> ImgsvcError:

@@ -276,6 +276,40 @@ class Work(_Group):
             "One crash may be bad luck, three are the image's doing.",
         ),
     ] = 3
+    retry_base: Annotated[
+        float,
+        Seconds(0, 3600),
+        About(
+            "The longest pause before a job's second try, doubled with each failure; the pause itself is "
+            "random between nothing and that.",
+            "Time for the kernel to free what the worker held; half of the jobs start sooner.",
+        ),
+    ] = 1.0
+    retry_cap: Annotated[
+        float,
+        Seconds(0, _DAY),
+        About(
+            "The longest pause between two tries of a job, however often it has failed.",
+            "A disk that comes back is noticed within a minute.",
+        ),
+    ] = 60.0
+    quarantine_after: Annotated[
+        int,
+        Whole(1, 100),
+        About(
+            "Workers that the same picture with the same pipelines may lose in a row before it is refused.",
+            "Once may be the machine's doing, twice in a row is the work's.",
+        ),
+    ] = 2
+    quarantine: Annotated[
+        float,
+        Seconds(0, 30 * _DAY),
+        About(
+            "How long such work is refused without a try; 0: it never is.",
+            "A lane loses a third of a second to each crash: two in ten minutes nobody notices, and after a "
+            "mistake (someone killed the workers) the work is not shut out for long.",
+        ),
+    ] = 600.0
     priority_ageing: Annotated[
         float,
         Seconds(0.001, 30 * _DAY),

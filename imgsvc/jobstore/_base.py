@@ -165,6 +165,12 @@ class JobStore(Protocol):
         of the ending are not recorded. A job that ends expires `retention_s` later.
         """
 
+    async def queued_with(self, image: str, *, after: str, limit: int) -> Sequence[Job]:
+        """Up to `limit` QUEUED jobs that have this image, by id, those after the id `after`.
+
+        For rare occasions: it looks at every queued job.
+        """
+
     async def fail(self, id: str, error: Problem, now: int) -> Job | None:
         """QUEUED to FAILED without a start (quarantined, source gone); None when it is not queued."""
 

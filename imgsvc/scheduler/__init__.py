@@ -5,7 +5,19 @@ from imgsvc.scheduler.calls import Called
 from imgsvc.scheduler.clock import Clock, now
 from imgsvc.scheduler.observers import Observer
 from imgsvc.scheduler.policy import Policy
+from imgsvc.scheduler.quarantine import Held, Suspect
 from imgsvc.scheduler.scheduler import Scheduler
 from imgsvc.scheduler.waiters import Ended
 
-__all__ = ["Called", "Clock", "Ended", "Observer", "Policy", "Scheduler", "now", "task"]
+__all__ = [
+    "Called",
+    "Clock",
+    "Ended",
+    "Held",
+    "Observer",
+    "Policy",
+    "Scheduler",
+    "Suspect",
+    "now",
+    "task",
+]

@@ -9,13 +9,12 @@ from imgsvc.errors import InternalError, Problem
 from imgsvc.imaging.limits import Limits
 from imgsvc.jobs import Job, State, result_key
 from imgsvc.jobstore import Ending
+from imgsvc.scheduler.backoff import Backoff
 from imgsvc.scheduler.policy import Policy
 from imgsvc.worker import Outcome, Report, Target, Task
 
 #: What an attempt that is tried again is called in the job's history.
 CRASHED, INTERRUPTED, DRAINED = "crashed", "interrupted", "drained"
-#: Seconds before the second try after an interruption, and the longest pause.
-_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 
 
 def task(job: Job, storage: str, limits: Limits, images: Mapping[str, str] | None = None) -> Task:
@@ -41,20 +40,35 @@ class Run:
     drained: bool = False
 
 
-def verdict(job: Job, run: Run, policy: Policy, at: int, *, settle_ms: float = 0.0) -> Ending:
-    """What becomes of a running job; `at` is the time now, `settle_ms` what passed since the report."""
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What decides whether a start that failed is followed by another one."""
+
+    policy: Policy
+    backoff: Backoff
+    #: Is the job's work in quarantine?
+    held: bool = False
+
+
+def verdict(job: Job, run: Run, terms: Terms, at: int, *, settle_ms: float = 0.0) -> Ending:
+    """What becomes of a running job; `at` is the time now, `settle_ms` what passed since the report.
+
+    Tried again is what may pass: a worker or a storage that was lost. What the image or the pipeline
+    is at fault for, and what took too long, would end the same way again.
+    """
     outcome = run.report.outcome
     if outcome is Outcome.SUCCEEDED:
         return _end(job, run, State.SUCCEEDED, at, settle_ms)
     if outcome is Outcome.KILLED and run.drained:
         return _again(DRAINED, at, drained=True)
-    if outcome is Outcome.INTERRUPTED and _times(job, INTERRUPTED) + 1 < policy.max_interrupted:
-        return _again(INTERRUPTED, at, pause_s=_pause(_times(job, INTERRUPTED)))
-    if outcome in {Outcome.CRASHED, Outcome.KILLED}:
-        crashes = _times(job, CRASHED) + 1
-        if crashes < job.max_attempts:
-            # The first crash may be bad luck (the kernel needed memory): try again at once.
-            return _again(CRASHED, at, pause_s=_pause(crashes - 2) if crashes > 1 else 0)
+    if outcome is Outcome.INTERRUPTED:
+        failures = _times(job, INTERRUPTED) + 1
+        if failures < terms.policy.max_interrupted:
+            return _again(INTERRUPTED, at, pause_s=terms.backoff.pause(failures))
+    if outcome in {Outcome.CRASHED, Outcome.KILLED} and not terms.held:
+        failures = _times(job, CRASHED) + 1
+        if failures < job.max_attempts:
+            return _again(CRASHED, at, pause_s=terms.backoff.pause(failures))
     return _end(job, run, State.FAILED, at, settle_ms)
 
 
@@ -97,8 +111,3 @@ def _end(job: Job, run: Run, state: State, at: int, settle_ms: float) -> Ending:
 def _times(job: Job, outcome: str) -> int:
     """How often a start of this job has ended so."""
     return sum(1 for attempt in job.history if attempt.outcome == outcome)
-
-
-def _pause(before: int) -> float:
-    """Seconds until the next try: doubled with each one before."""
-    return min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0**before)

@@ -19,8 +19,15 @@ class Policy:
     max_attempts: int = 3
     #: Starts that a job may lose with the server (design/api.md).
     max_lost: int = 5
-    #: Starts that a job may lose to a storage that fails: five minutes with the pauses between them.
-    max_interrupted: int = 10
+    #: Starts that a job may lose to a storage that fails: five minutes with the pauses between them, on
+    #: average.
+    max_interrupted: int = 16
+    #: Seconds: the longest pause before a job's second try, doubled with each failure up to the cap.
+    retry_base_s: float = 1.0
+    retry_cap_s: float = 60.0
+    #: Workers that the same work may lose in a row before it is refused, and the seconds that it then is.
+    quarantine_after: int = 2
+    quarantine_s: float = 600.0
     #: Seconds that a job, its results and the image that came with it are kept after its end.
     retention_s: float = 7 * _DAY
     #: Seconds that an image stored for its own sake is kept; None: until it is deleted.

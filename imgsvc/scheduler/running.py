@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable
 
 from imgsvc.dispatch import Slot
+from imgsvc.errors import Problem
 from imgsvc.jobs import Job
 from imgsvc.scheduler.attempt import Run
 from imgsvc.scheduler.work import Work
-from imgsvc.worker import Task
+from imgsvc.worker import Outcome, Report, Task
 
 
 class Running:
@@ -39,6 +40,11 @@ class Running:
         """End it and give the job back: the server stops."""
         self.drained = True
         self._work.kill()
+
+    def refuse(self, problem: Problem) -> Run:
+        """Spend no lane on it."""
+        self._work.skip()
+        return Run(Report(outcome=Outcome.REFUSED, problem=problem), self.lane, 0.0)
 
     async def run(self, task: Task, timeout: float) -> Run:
         """Do the task and give the lane back."""

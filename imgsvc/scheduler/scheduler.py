@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
+from random import Random
 
 from imgsvc.dispatch import Dispatcher, Slot
 from imgsvc.errors import Draining
@@ -14,6 +15,7 @@ from imgsvc.imaging.limits import Limits
 from imgsvc.jobs import Job
 from imgsvc.jobstore import JobStore
 from imgsvc.scheduler.alarm import Alarm
+from imgsvc.scheduler.backoff import Backoff
 from imgsvc.scheduler.calls import Called, Calls
 from imgsvc.scheduler.clock import Clock, now
 from imgsvc.scheduler.crew import Crew
@@ -22,6 +24,7 @@ from imgsvc.scheduler.line import Line, Turn
 from imgsvc.scheduler.observers import Audience, Observer
 from imgsvc.scheduler.pending import Pending
 from imgsvc.scheduler.policy import Policy
+from imgsvc.scheduler.quarantine import Quarantine, Suspect
 from imgsvc.scheduler.rate import Rate
 from imgsvc.scheduler.starts import Starts
 from imgsvc.scheduler.sweep import Sweeper
@@ -41,7 +44,7 @@ class Scheduler:
     """Owns the one waiting line for durable jobs and synchronous calls.
 
     `start` it on the event loop that it is used on. Jobs are added to the store by others, who then
-    call `wake`. Arguments are in seconds, the store's times in milliseconds since the epoch.
+    call `added`. Arguments are in seconds, the store's times in milliseconds since the epoch.
     """
 
     def __init__(  # noqa: PLR0913  # the composition root hands over what there is one of each
@@ -55,6 +58,7 @@ class Scheduler:
         observers: Iterable[Observer] = (),
         boot: str,
         clock: Clock = now,
+        random: Random | None = None,
     ) -> None:
         self._store = store
         self._dispatcher = dispatcher
@@ -63,6 +67,8 @@ class Scheduler:
         self.pending = Pending()
         #: Work that must not stop half-way because a client went away.
         self.crew = Crew()
+        #: Work that has lost its workers.
+        self.quarantine = Quarantine(policy.quarantine_after, policy.quarantine_s)
         self.sweeper = Sweeper(
             store, storage, self.pending, boot=boot, interval_s=policy.sweep_interval_s, clock=clock
         )
@@ -77,6 +83,8 @@ class Scheduler:
             storage=storage.url,
             limits=limits,
             policy=policy,
+            backoff=Backoff(policy.retry_base_s, policy.retry_cap_s, random or Random()),  # noqa: S311  # spreads tries
+            quarantine=self.quarantine,
             clock=clock,
             line=self._line,
             rate=self._rate,
@@ -155,9 +163,13 @@ class Scheduler:
         self._audience.call_ended(called.report, {t.name: t.spec for t in task.targets}, bytes_in)
         return called
 
-    def wake(self) -> None:
-        """A job has been added."""
-        self._line.added()
+    async def added(self, job: Job) -> Job:
+        """A job has been added to the store: as it is now, which is FAILED for work in quarantine."""
+        return await self._starts.added(job)
+
+    async def lost(self, suspect: Suspect, began: float) -> None:
+        """A call that did this work, and began then (`quarantine.now`), has lost its worker."""
+        await self.crew.finish(self._starts.lost(suspect, began))
 
     async def cancel(self, id: str) -> Job | None:
         """Cancel a job, killing it where it runs: the job afterwards, None for an unknown id.

@@ -10,26 +10,31 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from imgsvc.dispatch import Slot
-from imgsvc.errors import Unavailable
+from imgsvc.errors import Problem, Unavailable
 from imgsvc.imaging.limits import Limits
 from imgsvc.jobs import Job, State
 from imgsvc.jobstore import JobStore
 from imgsvc.scheduler import attempt
 from imgsvc.scheduler.alarm import Alarm
-from imgsvc.scheduler.attempt import Run
+from imgsvc.scheduler.attempt import Run, Terms
+from imgsvc.scheduler.backoff import Backoff
 from imgsvc.scheduler.clock import Clock
 from imgsvc.scheduler.ends import Ends
 from imgsvc.scheduler.line import Line
 from imgsvc.scheduler.pending import Pending
 from imgsvc.scheduler.policy import Policy
+from imgsvc.scheduler.quarantine import Quarantine, Suspect
 from imgsvc.scheduler.rate import Rate
 from imgsvc.scheduler.running import Running
 from imgsvc.scheduler.sweep import Sweeper
+from imgsvc.worker import Outcome
 
 _log = logging.getLogger(__name__)
 
 #: Seconds to leave a store alone after its first failure in a row, and at most.
 _FIRST_REST, _LONGEST_REST = 0.1, 5.0
+#: Queued jobs that are turned away at a time.
+_SOME = 200
 
 
 @dataclass(kw_only=True)
@@ -40,6 +45,8 @@ class Starts:
     storage: str
     limits: Limits
     policy: Policy
+    backoff: Backoff
+    quarantine: Quarantine
     clock: Clock
     line: Line
     rate: Rate
@@ -78,6 +85,22 @@ class Starts:
         finally:
             self._forget(running)
         return True
+
+    async def added(self, job: Job) -> Job:
+        """A job has been added, and may start now or is turned away at once: as it is then."""
+        problem = self._held(job)
+        if problem is not None:
+            try:
+                return await self._turn_away(job, problem) or job
+            except Unavailable as error:  # then it is turned away when it is claimed
+                _log.warning("%s is not turned away yet: %s", job.id, error)
+        self.line.added()
+        return job
+
+    async def lost(self, suspect: Suspect, began: float) -> None:
+        """A call that did this work, and began then, has lost its worker."""
+        if self.quarantine.lost(suspect, began):
+            await self._turn_away_queued(suspect.image)
 
     async def cancel(self, id: str) -> Job | None:
         """As `JobStore.cancel`; a running job is killed."""
@@ -168,10 +191,16 @@ class Starts:
         task = attempt.task(job, self.storage, self.limits)
         keys = [target.key for target in task.targets]
         timeout = min(job.timeout_ms / 1000, self.policy.job_timeout_s)
+        began = self.quarantine.now()
         with self.pending.hold(keys):
-            run = await running.run(task, timeout)
+            problem = self._held(job)
+            run = await running.run(task, timeout) if problem is None else running.refuse(problem)
+            # Before anyone else gets a turn: a start that begins after this loss is one more try.
+            quarantined = not running.canceled and self._reckon(job, run, began)
             # The lane's next claim is handed in first: the store commits both together.
             await asyncio.sleep(0)
+            if quarantined:
+                await self._turn_away_queued(job.image.id)
             settled = None if running.canceled else await self._settle(job, run)
             if settled is None or settled.state is not State.SUCCEEDED:
                 # Nobody will ever ask for these: they were written by a start that does not count.
@@ -180,7 +209,8 @@ class Starts:
         if settled is None:
             return
         if settled.state.ended:
-            self.rate.took(run.run_ms / 1000)
+            if problem is None:
+                self.rate.took(run.run_ms / 1000)
             self.ends.tell(settled)
         elif settled.not_before is not None:
             self.alarm.set(settled.not_before)
@@ -191,9 +221,10 @@ class Starts:
         """Record what became of a start, however long the store needs; None when it does not count."""
         ended = time.perf_counter()
         pause = _FIRST_REST
+        terms = Terms(self.policy, self.backoff, held=self._held(job) is not None)
         while True:
             settle_ms = (time.perf_counter() - ended) * 1000
-            ending = attempt.verdict(job, run, self.policy, self.clock(), settle_ms=settle_ms)
+            ending = attempt.verdict(job, run, terms, self.clock(), settle_ms=settle_ms)
             try:
                 return await self.store.settle(job.id, job.attempts, ending)
             except Unavailable as error:
@@ -204,6 +235,37 @@ class Starts:
                 async with asyncio.timeout(pause):
                     await self.stopping.wait()
             pause = min(_LONGEST_REST, pause * 2)
+
+    def _held(self, job: Job) -> Problem | None:
+        """Why a job may not start now, where its work is in quarantine."""
+        return self.quarantine.holds(Suspect.of(job)) if self.quarantine else None
+
+    async def _turn_away(self, job: Job, problem: Problem) -> Job | None:
+        """End a queued job without a start; None when it is not queued any more."""
+        failed = await self.store.fail(job.id, problem, self.clock())
+        if failed is not None:
+            self.ends.tell(failed)
+        return failed
+
+    async def _turn_away_queued(self, image: str) -> None:
+        """End every queued job with this image whose work is in quarantine."""
+        last = ""
+        try:
+            while jobs := await self.store.queued_with(image, after=last, limit=_SOME):
+                last = jobs[-1].id
+                for job in jobs:
+                    if (problem := self._held(job)) is not None:
+                        await self._turn_away(job, problem)
+        except Unavailable as error:  # who is left is turned away when it is claimed
+            _log.warning("what waits with lethal work is not turned away yet: %s", error)
+
+    def _reckon(self, job: Job, run: Run, began: float) -> bool:
+        """What a start tells of its work, which may be in quarantine since this moment."""
+        if run.report.outcome is Outcome.CRASHED:
+            return self.quarantine.lost(Suspect.of(job), began)
+        if self.quarantine and run.report.outcome is Outcome.SUCCEEDED:
+            self.quarantine.survived(Suspect.of(job))
+        return False
 
     def _failed(self, error: Exception) -> None:
         """The store has failed: leave it alone for a while, then look again."""

@@ -37,6 +37,10 @@ class Work:
         if self._task is not None:
             self._task.cancel()
 
+    def skip(self) -> None:
+        """Give the lane to the next one, with nothing done on it."""
+        self._freed(self._slot)
+
     async def run(self, task: Task, timeout: float) -> Report:
         """Do the task and give the lane back; being canceled ends it. Raises only for a cancellation."""
         fit = False

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from dataclasses import dataclass
 from typing import NoReturn
 
 from imgsvc.errors import InternalError, Problem, from_problem
 from imgsvc.imaging.limits import Limits
+from imgsvc.jobs import image_id
 from imgsvc.pipeline import Pipeline
-from imgsvc.scheduler import Scheduler
+from imgsvc.scheduler import Called, Scheduler, Suspect
 from imgsvc.service.blobs import Blobs
 from imgsvc.service.intake import Staged
 from imgsvc.service.requests import Processed
 from imgsvc.storage import Storage
 from imgsvc.worker import Outcome, Target, Task
+
+#: Bytes that are hashed at a time.
+_PIECE = 1 << 20
 
 
 def refuse(problem: Problem | None) -> NoReturn:
@@ -43,7 +48,7 @@ class Calls:
             if self.storage.path(source) != staged.path:
                 await asyncio.to_thread(self.storage.adopt, staged.path, source, durable=False)
             task = Task(storage=self.storage.url, source=source, targets=(target,), limits=self.limits)
-            called = await self.scheduler.call(task, bytes_in=staged.bytes)
+            called = await self._call(task, staged.bytes)
             report = called.report
             if report.outcome is not Outcome.SUCCEEDED or not report.results:
                 refuse(report.problem)
@@ -60,3 +65,33 @@ class Calls:
             upload_ms=staged.upload_ms,
             lane=called.lane,
         )
+
+    async def _call(self, task: Task, bytes_in: int) -> Called:
+        """Run the task, unless its work is in quarantine, and tell the quarantine what it came to.
+
+        An upload is hashed for this only while some work is suspected, or when its own worker was lost.
+        """
+        quarantine = self.scheduler.quarantine
+        suspect = await self._suspect(task) if quarantine else None
+        if suspect is not None and (problem := quarantine.holds(suspect)) is not None:
+            refuse(problem)
+        began = quarantine.now()
+        called = await self.scheduler.call(task, bytes_in=bytes_in)
+        if called.report.outcome is Outcome.CRASHED:
+            # What begins while this is hashed counts as having run beside it: it may cost one more.
+            await self.scheduler.lost(suspect or await self._suspect(task), began)
+        elif called.report.outcome is Outcome.SUCCEEDED and suspect is not None:
+            quarantine.survived(suspect)
+        return called
+
+    async def _suspect(self, task: Task) -> Suspect:
+        digest = await asyncio.to_thread(_sha256, self.storage, task.source)
+        return Suspect(image_id(digest), frozenset(target.spec for target in task.targets))
+
+
+def _sha256(storage: Storage, key: str) -> str:
+    digest = hashlib.sha256()
+    with storage.open(key) as file:
+        while piece := file.read(_PIECE):
+            digest.update(piece)
+    return digest.hexdigest()

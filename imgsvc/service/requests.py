@@ -9,6 +9,7 @@ from imgsvc.dispatch import LaneInfo
 from imgsvc.jobs import Priority, Result, State
 from imgsvc.jobstore import Backlog
 from imgsvc.pipeline import Pipeline
+from imgsvc.scheduler import Held
 from imgsvc.service.blobs import Blob
 from imgsvc.worker import Report
 
@@ -71,6 +72,8 @@ class Workers:
 
     lanes: tuple[tuple[LaneInfo, str | None], ...]
     desk: LaneInfo
+    #: Work that is not done for a while, for it has lost its workers.
+    quarantine: tuple[Held, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -187,7 +187,8 @@ class Service:
         position = await self._store.position(job.id) if job.state is State.QUEUED else None
         if position is None or self._scheduler.paused:
             return position, None
-        return position, round(self._scheduler.estimate(position), 1)
+        pause = (job.not_before or 0) - self._clock()
+        return position, round(max(pause, self._scheduler.estimate(position)), 1)
 
     def current_step(self, job: Job) -> str | None:
         """What a running job's worker is doing this moment: "decode", "thumb: resize", …"""

@@ -72,4 +72,5 @@ class Status:
         """Lanes with the jobs that they run, and the desk."""
         running = self.scheduler.running()
         lanes = tuple((lane, running.get(lane.lane)) for lane in self.dispatcher.lanes())
-        return Workers(lanes=lanes, desk=self.dispatcher.desk())
+        held = tuple(self.scheduler.quarantine.held())
+        return Workers(lanes=lanes, desk=self.dispatcher.desk(), quarantine=held)

@@ -153,9 +153,7 @@ class Submissions:
     async def _record(self, job: Job, *, stored: bool = False) -> Job:
         place = rank(job.created_at, job.priority, self.policy.ageing_s)
         logs.remember(job.id)
-        added = await self.store.add(job, rank=place, stored=stored)
-        self.scheduler.wake()
-        return added
+        return await self.scheduler.added(await self.store.add(job, rank=place, stored=stored))
 
 
 def check(outputs: Mapping[str, Pipeline], facts: Facts, limits: Limits) -> None:

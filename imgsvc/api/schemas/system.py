@@ -38,11 +38,21 @@ class LaneShape(Shape):
     last_restart: LaneRestartShape | None
 
 
+class HeldShape(Shape):
+    """Work that is refused without a try, for it has lost its workers."""
+
+    image: str
+    specs: list[str] = Field(description="What was made of it, as canonical texts.")
+    losses: int
+    left_ms: float = Field(description="Until it may be tried again.")
+
+
 class WorkersShape(Shape):
     """Lanes, and the desk that reads headers."""
 
     lanes: list[LaneShape]
     desk: LaneShape
+    quarantine: list[HeldShape] = Field(description="The latest 100.")
 
 
 class DurationsShape(Shape):

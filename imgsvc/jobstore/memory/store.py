@@ -140,6 +140,11 @@ class MemoryStore:
             )
         )
 
+    async def queued_with(self, image: str, *, after: str, limit: int) -> Sequence[Job]:
+        """See `JobStore.queued_with`."""
+        found = [job for job in self._queued() if job.image.id == image and job.id > after]
+        return [self._shown(job) for job in sorted(found, key=lambda job: job.id)[:limit]]
+
     async def fail(self, id: str, error: Problem, now: int) -> Job | None:
         """See `JobStore.fail`."""
         job = self._jobs.get(id)

@@ -135,6 +135,11 @@ UPDATE jobs SET
 WHERE id = :id AND state = 'running' AND attempts = :attempt
 RETURNING {job}
 
+-- queued_with --
+SELECT {job} FROM jobs
+WHERE state = 'queued' AND id > :after AND image = (SELECT number FROM images WHERE id = :image)
+ORDER BY id LIMIT :limit
+
 -- fail --
 UPDATE jobs SET
     state = 'failed',

@@ -46,6 +46,12 @@ def job(connection: sqlite3.Connection, id: str) -> Job | None:
     return None
 
 
+def queued_with(connection: sqlite3.Connection, image: str, after: str, limit: int) -> list[Job]:
+    """Some queued jobs that have this image, by id."""
+    values = {"image": image, "after": after, "limit": limit}
+    return [job_from(row) for row in connection.execute(SQL["queued_with"], values)]
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """Which jobs a page shows; no states means all."""

@@ -98,6 +98,10 @@ class SqliteStore:
         check_results(id, ending.results)
         return await self._writer.hand(partial(writes.settle, id=id, attempt=attempt, ending=ending))
 
+    async def queued_with(self, image: str, *, after: str, limit: int) -> Sequence[Job]:
+        """See `JobStore.queued_with`."""
+        return await self._reader.hand(partial(reads.queued_with, image=image, after=after, limit=limit))
+
     async def fail(self, id: str, error: Problem, now: int) -> Job | None:
         """See `JobStore.fail`."""
         return await self._writer.hand(partial(writes.fail, id=id, error=error, now=now))

@@ -111,6 +111,19 @@ async def test_the_backlog_counts_what_is_to_do_and_each_image_once(store: JobSt
     assert await store.backlog() == Backlog(0, 0, 0, None)
 
 
+async def test_queued_jobs_are_found_by_their_image_some_at_a_time(store: JobStore) -> None:
+    mine, other = an_image(), an_image()
+    jobs = [await store.add(a_job(mine), rank=number) for number in range(5)]
+    await store.add(a_job(other), rank=9)
+    assert there(await store.claim(NOW, lane=1)).id == jobs[0].id
+    await store.cancel(jobs[2].id, NOW)
+    queued = [jobs[1], jobs[3], jobs[4]]
+    assert list(await store.queued_with(mine.id, after="", limit=9)) == queued
+    assert list(await store.queued_with(mine.id, after="", limit=2)) == queued[:2]
+    assert list(await store.queued_with(mine.id, after=jobs[3].id, limit=2)) == queued[2:]
+    assert list(await store.queued_with(an_image().id, after="", limit=9)) == []
+
+
 async def test_counts_name_every_state(store: JobStore) -> None:
     assert await store.counts() == dict.fromkeys(State, 0)
     for state in (State.SUCCEEDED, State.FAILED, State.FAILED, State.CANCELED, State.RUNNING, State.QUEUED):

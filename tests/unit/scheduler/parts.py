@@ -161,9 +161,7 @@ def job(**changes: object) -> Job:
 async def submit(store: JobStore, scheduler: Scheduler, **changes: object) -> Job:
     """A job in the store, and the scheduler told of it."""
     new = job(**changes)
-    added = await store.add(new, rank=rank(new.created_at, Priority.NORMAL, 60))
-    scheduler.wake()
-    return added
+    return await scheduler.added(await store.add(new, rank=rank(new.created_at, Priority.NORMAL, 60)))
 
 
 def crash() -> Report:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
 from imgsvc.errors import Problem
@@ -9,7 +11,8 @@ from imgsvc.imaging.limits import Limits
 from imgsvc.jobs import Attempt, Job, State, Timings
 from imgsvc.jobstore import Ending
 from imgsvc.scheduler import Policy, attempt
-from imgsvc.scheduler.attempt import Run, verdict
+from imgsvc.scheduler.attempt import Run, Terms, verdict
+from imgsvc.scheduler.backoff import Backoff
 from imgsvc.worker import Outcome, Report
 from tests.unit.scheduler.parts import crash, job, refusal
 
@@ -30,8 +33,16 @@ def running(*past: str, **changes: object) -> Job:
     )
 
 
-def ended(job: Job, report: Report, *, drained: bool = False) -> Ending:
-    return verdict(job, Run(report, lane=2, run_ms=10, drained=drained), Policy(), NOW, settle_ms=1)
+class Longest(Random):
+    """Always the upper end."""
+
+    def uniform(self, a: float, b: float) -> float:  # noqa: ARG002  # as Random has it
+        return b
+
+
+def ended(job: Job, report: Report, *, drained: bool = False, held: bool = False) -> Ending:
+    terms = Terms(Policy(), Backoff(1, 60, Longest()), held=held)
+    return verdict(job, Run(report, lane=2, run_ms=10, drained=drained), terms, NOW, settle_ms=1)
 
 
 def failing(outcome: Outcome) -> Report:
@@ -70,14 +81,22 @@ def test_a_deadline_fails_the_job_and_is_not_tried_again() -> None:
     assert ending.error.code == "processing-timeout"
 
 
-def test_a_first_crash_is_tried_again_at_once() -> None:
-    ending = ended(running(), crash())
-    assert (ending.state, ending.outcome, ending.not_before) == (State.QUEUED, "crashed", None)
+def test_a_crash_is_tried_again_after_a_pause_that_grows() -> None:
+    for past, pause in ([], 1000), (["crashed"], 2000), (["lost", "crashed", "crashed"], 4000):
+        ending = ended(running(*past, max_attempts=10), crash())
+        assert (ending.state, ending.outcome) == (State.QUEUED, "crashed")
+        assert ending.not_before == NOW + pause
 
 
-def test_a_second_crash_is_tried_again_after_a_pause() -> None:
-    ending = ended(running("crashed"), crash())
-    assert (ending.state, ending.not_before) == (State.QUEUED, NOW + 1000)
+def test_a_crash_of_work_in_quarantine_is_not_tried_again() -> None:
+    ending = ended(running("crashed", max_attempts=10), crash(), held=True)
+    assert (ending.state, ending.outcome) == (State.FAILED, "crashed")
+    assert ending.error is not None
+    assert ending.error.detail == "the worker died (SIGKILL)"
+
+
+def test_an_interruption_of_work_in_quarantine_is_tried_again() -> None:
+    assert ended(running(), failing(Outcome.INTERRUPTED), held=True).state is State.QUEUED
 
 
 def test_the_last_crash_that_is_allowed_fails_the_job() -> None:
@@ -99,16 +118,16 @@ def test_starts_that_did_not_crash_do_not_count_as_crashes(past: str) -> None:
 def test_an_interruption_is_tried_again_with_growing_pauses() -> None:
     report = failing(Outcome.INTERRUPTED)
     pauses = []
-    for count in range(9):
+    for count in range(15):
         ending = ended(running(*["interrupted"] * count), report)
         assert (ending.state, ending.outcome) == (State.QUEUED, "interrupted")
         assert ending.not_before is not None
         pauses.append((ending.not_before - NOW) / 1000)
-    assert pauses == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+    assert pauses == [1, 2, 4, 8, 16, 32, *[60] * 9]
 
 
 def test_interruptions_without_end_fail_the_job_with_their_reason() -> None:
-    ending = ended(running(*["interrupted"] * 9), failing(Outcome.INTERRUPTED))
+    ending = ended(running(*["interrupted"] * 15), failing(Outcome.INTERRUPTED))
     assert ending.state is State.FAILED
     assert ending.error is not None
     assert ending.error.code == "storage-unavailable"
