@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping, MutableMapping
 from contextvars import ContextVar
 from typing import Any, TextIO
@@ -190,3 +192,27 @@ def _steps(steps: Iterable[Step]) -> dict[str, float]:
     for step in steps:
         total[step.op] = round(total.get(step.op, 0.0) + step.wall_ms, 3)
     return total
+
+
+class Rejections:
+    """Writes one line a second with what was refused in it, by code: a flood of refusals is none of lines.
+
+    Used on an event loop.
+    """
+
+    def __init__(self, interval: float = 1.0) -> None:
+        self._interval = interval
+        self._codes: Counter[str] = Counter()
+
+    def count(self, code: str) -> None:
+        """One more request was refused."""
+        if not self._codes:
+            asyncio.get_running_loop().call_later(self._interval, self.write)
+        self._codes[code] += 1
+
+    def write(self) -> None:
+        """Write what has come since the last line, if anything; the server's last act."""
+        if not self._codes:
+            return
+        codes, self._codes = self._codes, Counter()
+        _log.warning("rejected", requests=codes.total(), codes=dict(sorted(codes.items())))

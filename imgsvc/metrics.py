@@ -74,6 +74,7 @@ class Metrics:
         self._problems: Counter[str] = Counter()
         self._bytes_in = 0
         self._bytes_out = 0
+        self._refused_bodies = self._refused_bytes = self._largest_refused = 0
 
     def job_ended(self, job: Job) -> None:
         """A job has reached its end."""
@@ -98,6 +99,12 @@ class Metrics:
         """A request was answered with a problem."""
         self._problems[code] += 1
 
+    def refused_body(self, size: int) -> None:
+        """A request was answered before its body was whole; so much of that had been read in all."""
+        self._refused_bodies += 1
+        self._refused_bytes += size
+        self._largest_refused = max(self._largest_refused, size)
+
     def operations(self) -> dict[str, dict[str, Any]]:
         """Every operation seen so far, decode and encode among them."""
         return {
@@ -111,11 +118,19 @@ class Metrics:
         }
 
     def totals(self) -> dict[str, Any]:
-        """Ends of jobs and calls, problems (answers, failed jobs) by code, and bytes, since the start."""
+        """Ends of jobs and calls, problems (answers, failed jobs) by code, and bytes, since the start.
+
+        Refused bodies are those that were not read to their end.
+        """
         return {
             "jobs": {state.value: self._jobs[state.value] for state in State if state.ended},
             "calls": {outcome.value: self._calls[outcome.value] for outcome in Outcome},
             "problems": dict(sorted(self._problems.items())),
+            "refused_bodies": {
+                "count": self._refused_bodies,
+                "bytes": self._refused_bytes,
+                "largest": self._largest_refused,
+            },
             "bytes_in": self._bytes_in,
             "bytes_out": self._bytes_out,
         }

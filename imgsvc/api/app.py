@@ -13,11 +13,11 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
-from imgsvc import errors
+from imgsvc import errors, logs
 from imgsvc.api import problems
 from imgsvc.api.cors import Cors
 from imgsvc.api.door import Door
-from imgsvc.api.envelope import CLIENT_GONE, ClientGoneError, Envelope, refusal, uncounted, unexpected
+from imgsvc.api.envelope import CLIENT_GONE, ClientGoneError, Counted, Envelope, refusal, unexpected
 from imgsvc.api.gate import Gate
 from imgsvc.api.openapi import describe
 from imgsvc.api.options import ApiOptions
@@ -39,16 +39,31 @@ _FOREIGN: dict[int, type[ImgsvcError]] = {
     431: errors.HeadersTooLarge,
 }
 
+#: Refusals that may come by the thousand when there is too much to do: each second's share one line.
+_REJECTIONS = frozenset(
+    error.code
+    for error in (
+        errors.QueueFull,
+        errors.QueueTimeout,
+        errors.Draining,
+        errors.StorageBusy,
+        errors.StorageUnavailable,
+        errors.InsufficientStorage,
+    )
+)
+
 
 class Api:
     """The ASGI application; its lifespan opens and closes the service."""
 
-    def __init__(self, app: FastAPI, door: Door) -> None:
+    def __init__(self, app: FastAPI, door: Door, counted: Counted) -> None:
         self.fastapi = app
         options = door.options
         gate = Gate(app, max_body=options.max_body, body_timeout=options.body_timeout)
         #: Is told the code of every problem that is answered.
-        self.counted = door.metrics.problem if door.metrics is not None else uncounted
+        self.counted = counted
+        #: Is told how much was read of each body that was refused before its end.
+        self.unread = door.metrics.refused_body if door.metrics is not None else _unnoticed
         inner = Cors(gate, options.cors_origins) if options.cors_origins else gate
         self._app = Envelope(inner, self.counted)
 
@@ -57,12 +72,29 @@ class Api:
         await self._app(scope, receive, send)
 
 
+def _counting(metrics: Metrics | None, rejections: logs.Rejections) -> Counted:
+    """Counts problems, and logs those that say how full the service is."""
+
+    def counted(code: str) -> None:
+        if metrics is not None:
+            metrics.problem(code)
+        if code in _REJECTIONS:
+            rejections.count(code)
+
+    return counted
+
+
+def _unnoticed(_: int) -> None:
+    """Nobody wants to know."""
+
+
 def create_app(
     open_service: OpenService, options: ApiOptions | None = None, *, metrics: Metrics | None = None
 ) -> Api:
     """The API of a service that is opened when the application starts; `metrics` is what observes it."""
     options = options or ApiOptions()
     door = Door(options, metrics, Grammar(testing=options.testing))
+    rejections = logs.Rejections()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -72,6 +104,7 @@ def create_app(
                 yield
             finally:
                 door.service = None
+                rejections.write()
 
     app = FastAPI(
         lifespan=lifespan,
@@ -93,7 +126,7 @@ def create_app(
         # Flat: FastAPI 0.165 matches the routes of included routers twice.
         app.router.routes.extend(module.router.routes)
     describe(app, [options.public_url] if options.public_url else [], testing=options.testing)
-    return Api(app, door)
+    return Api(app, door, _counting(metrics, rejections))
 
 
 async def _refused(request: Request, error: Exception) -> Response:

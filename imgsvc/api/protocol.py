@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import httptools
@@ -17,10 +18,9 @@ from imgsvc.errors import HeadersTooLarge, ImgsvcError, MalformedRequest, Method
 
 #: Seconds that a request's header may take, when nobody says.
 HEADER_TIMEOUT = 10.0
-#: After an answer that came before the end of its request: bytes that are still read and thrown away,
-#: and seconds until the connection is cut. A client that only sends sees the answer that way; closing at
+#: Seconds until the connection is cut after an answer that came before the end of its request: closing at
 #: once would reset the connection and could take the answer with it.
-_LINGER_BYTES, _LINGER = 256 * 1024, 1.0
+_LINGER = 1.0
 
 #: Seconds for an answer to a client that has closed its side: nearly always it is gone, and its work with it.
 _FAREWELL = 0.5
@@ -28,9 +28,21 @@ _FAREWELL = 0.5
 _OFFER = frozenset({b"connection", b"upgrade", b"http2-settings"})
 
 
-def door_protocol(header_timeout: float = HEADER_TIMEOUT, counted: Counted = uncounted) -> type[DoorProtocol]:
-    """The class for `uvicorn.Config(http=…)`; `counted` is told the code of whatever it refuses."""
-    members = {"header_timeout": header_timeout, "counted": staticmethod(counted)}
+def door_protocol(
+    header_timeout: float = HEADER_TIMEOUT,
+    counted: Counted = uncounted,
+    unread: Callable[[int], None] = lambda _: None,
+) -> type[DoorProtocol]:
+    """The class for `uvicorn.Config(http=…)`.
+
+    `counted` is told the code of whatever it refuses, `unread` of each request that was answered before its
+    end how many bytes of its body were read all the same.
+    """
+    members = {
+        "header_timeout": header_timeout,
+        "counted": staticmethod(counted),
+        "unread": staticmethod(unread),
+    }
     return type("DoorProtocol", (DoorProtocol,), members)
 
 
@@ -43,6 +55,7 @@ class DoorProtocol(HttpToolsProtocol):
 
     header_timeout = HEADER_TIMEOUT
     counted = staticmethod(uncounted)
+    unread: Callable[[int], None] = staticmethod(lambda _: None)
 
     def __init__(
         self,
@@ -57,6 +70,10 @@ class DoorProtocol(HttpToolsProtocol):
         self._header_bytes = self._pending = 0
         self._refusal: ImgsvcError | None = None
         self._refused = False
+        #: Has a header ended in what is being read?
+        self._asking = False
+        #: Bytes of the request's body that have been read.
+        self.body_bytes = 0
 
     # -- the connection -------------------------------------------------------------------------
 
@@ -102,6 +119,14 @@ class DoorProtocol(HttpToolsProtocol):
             self._refuse(self._refusal or MalformedRequest("This is not an HTTP/1.1 request."))
         else:
             self._check_pending(len(data))
+            if self._asking:
+                self._wait_to_be_asked()
+
+    def _wait_to_be_asked(self) -> None:
+        """Read no more of a body before somebody wants it, which resumes reading: it may be refused."""
+        self._asking = False
+        if self.cycle.more_body:
+            self.flow.pause_reading()
 
     @property
     def _current(self) -> RequestResponseCycle | None:
@@ -119,7 +144,7 @@ class DoorProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """The first byte of a request."""
         super().on_message_begin()
-        self._header_bytes = 0
+        self._header_bytes = self.body_bytes = 0
         self._start_clock()
 
     def on_url(self, url: bytes) -> None:
@@ -137,9 +162,11 @@ class DoorProtocol(HttpToolsProtocol):
         self._stop_clock()
         if not self.parser.should_upgrade():
             super().on_headers_complete()
+            self._asking = True
 
     def on_body(self, body: bytes) -> None:
         """A part of a body, handed on as it is where nothing waits: uvicorn copies each part twice."""
+        self.body_bytes += len(body)
         if not self.cycle.body:
             self.cycle.body = body  # type: ignore[assignment]  # a bytearray that is only ever read
             body = b""
@@ -184,6 +211,11 @@ class DoorProtocol(HttpToolsProtocol):
         except HeadersTooLarge as error:
             self._refusal = error
             raise
+
+    def lingered(self, size: int) -> None:
+        """The connection has ended in the midst of a request, of whose body so much was read."""
+        if not self._refused:
+            self.unread(size)
 
     # -- refusals -------------------------------------------------------------------------------
 
@@ -230,7 +262,7 @@ class _Lingering(asyncio.Transport):
         super().__init__()
         self._transport = transport
         self._protocol = protocol
-        self._left = _LINGER_BYTES
+        self._read = 0
         self._cut: asyncio.TimerHandle | None = None
 
     @property
@@ -247,17 +279,19 @@ class _Lingering(asyncio.Transport):
         self._cut = self._protocol.loop.call_later(_LINGER, self._transport.close)
         self._transport.write_eof()
         self._transport.resume_reading()
+        self.discard(self._protocol.body_bytes)
 
     def discard(self, size: int) -> None:
-        """Throw away what came; past the bound nothing is read any more."""
-        self._left -= size
-        if self._left < 0:
+        """So much came that nobody wants. One read brings up to 256 KiB: there is no second one."""
+        self._read += size
+        if self._read:
             self._transport.pause_reading()
 
     def gone(self) -> None:
         """The connection is lost."""
         if self._cut is not None:
             self._cut.cancel()
+            self._protocol.lingered(self._read)
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         if not self.lingers:

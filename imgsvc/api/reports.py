@@ -61,12 +61,14 @@ STATS: Document = {
         "limit_bytes": 21474836480,
         "batches": None,
     },
+    "uploads": {"active": 2, "waiting": 0, "limit": 256},
     "operations": {"resize": {"count": 9, "errors": 0, "wall_ms": _TIMES, "cpu_ms": _TIMES}},
     "jobs": {"queued": 0, "running": 1, "succeeded": 9, "failed": 0, "canceled": 0},
     "totals": {
         "jobs": {"succeeded": 9, "failed": 0, "canceled": 0},
         "calls": {"succeeded": 3, "refused": 1},
-        "problems": {"image-corrupt": 1},
+        "problems": {"image-corrupt": 1, "queue-full": 2},
+        "refused_bodies": {"count": 2, "bytes": 131072, "largest": 131072},
         "bytes_in": 1298736,
         "bytes_out": 46080,
     },
@@ -88,6 +90,11 @@ def stats(found: Stats, policy: Policy, metrics: Metrics | None) -> Document:
             "limit_bytes": policy.queue_bytes,
             # Batches are not built yet.
             "batches": None,
+        },
+        "uploads": {
+            "active": found.uploads.active,
+            "waiting": found.uploads.waiting,
+            "limit": found.uploads.limit,
         },
         "operations": metrics.operations() if metrics is not None else {},
         "jobs": {state.value: found.jobs.get(state, 0) for state in State},

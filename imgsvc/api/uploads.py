@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 import orjson
@@ -15,7 +16,7 @@ from imgsvc.api import names, parameters
 from imgsvc.api.envelope import ClientGoneError
 from imgsvc.api.multipart import FILE, Field, FileStart, Form
 from imgsvc.errors import BodyTooLarge, MalformedRequest, MissingFile, TooManyFiles
-from imgsvc.service.intake import Incoming, Intake, Staged
+from imgsvc.service.intake import Grown, Incoming, Intake, Staged
 
 _Wish = TypeVar("_Wish")
 
@@ -64,6 +65,12 @@ def kind(request: Request) -> Kind:
     return Kind.JSON if media_type == "application/json" else Kind.RAW
 
 
+def declared(request: Request) -> int | None:
+    """The bytes of the body, where the client says how many there are."""
+    length = request.headers.get("content-length", "")
+    return int(length) if length.isdigit() else None
+
+
 async def body(request: Request) -> AsyncIterator[bytes]:
     """The chunks of a body; raises what the gate raises."""
     while True:
@@ -94,21 +101,27 @@ async def json_body(request: Request) -> dict[str, Any]:
 
 @asynccontextmanager
 async def received(
-    request: Request, intake: Intake, reads: Reads[_Wish], *, digest: bool = True
+    request: Request,
+    intake: Intake,
+    reads: Reads[_Wish],
+    *,
+    digest: bool = True,
+    grown: Grown | None = None,
 ) -> AsyncIterator[Upload[_Wish]]:
     """The image that a request brings; what nobody took of it is gone at the end.
 
-    What comes before the image is validated before a byte of it is read. Raises what `reads` raises,
-    what the intake raises, MalformedMultipart, MissingFile and TooManyFiles.
+    What comes before the image is validated before a byte of it is read; `digest` and `grown` are the
+    intake's. Raises what `reads` raises, what the intake raises, MalformedMultipart, MissingFile and
+    TooManyFiles.
     """
     given = parameters.query(request.scope["query_string"])
     if kind(request) is Kind.MULTIPART:
-        form = _FormUpload(intake, reads, given, digest=digest)
+        form = _FormUpload(partial(intake.begin, digest=digest, grown=grown), reads, given)
         async with AsyncExitStack() as stack:
             yield await form.read(request, stack)
         return
     wish = reads.whole(given)
-    async with intake.begin(digest=digest) as incoming:
+    async with intake.begin(digest=digest, grown=grown) as incoming:
         async for chunk in body(request):
             await incoming.write(chunk)
         name = names.clean(names.from_header(request.headers.get("content-disposition")))
@@ -118,11 +131,15 @@ async def received(
 class _FormUpload(Generic[_Wish]):
     """A form on its way in: its fields may come before and after its one file."""
 
-    def __init__(self, intake: Intake, reads: Reads[_Wish], query: dict[str, str], *, digest: bool) -> None:
-        self._intake = intake
+    def __init__(
+        self,
+        begin: Callable[[], AbstractAsyncContextManager[Incoming]],
+        reads: Reads[_Wish],
+        query: dict[str, str],
+    ) -> None:
+        self._begin_file = begin
         self._reads = reads
         self._values = list(query.items())
-        self._digest = digest
         self._incoming: Incoming | None = None
         self._filename = ""
 
@@ -156,4 +173,4 @@ class _FormUpload(Generic[_Wish]):
             raise MissingFile("the form has a file, but its part is not named 'file'")
         self._reads.early(parameters.once(self._values))
         self._filename = part.filename
-        self._incoming = await stack.enter_async_context(self._intake.begin(digest=self._digest))
+        self._incoming = await stack.enter_async_context(self._begin_file())

@@ -43,7 +43,7 @@ def _config(service: Service, settings: Settings) -> uvicorn.Config:
     app = app_of(service, settings)
     return uvicorn.Config(
         app,
-        http=door_protocol(settings.header_timeout, app.counted),
+        http=door_protocol(settings.header_timeout, app.counted, app.unread),
         ws="none",
         interface="asgi3",
         lifespan="on",

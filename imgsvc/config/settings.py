@@ -328,6 +328,15 @@ class Work(_Group):
         Bytes(1),
         About("The most bytes of images that may wait; 503 beyond.", "A small disk holds it."),
     ] = 20 * _GIB
+    uploads: Annotated[
+        int,
+        Whole(1),
+        About(
+            "The most bodies that come in at once, synchronous calls with their work among them; the next "
+            "ones wait two seconds, then 503.",
+            "Each holds a file and up to 0.5 MB of memory; more at once would not be there sooner.",
+        ),
+    ] = 256
 
 
 class Watching(_Group):

@@ -6,6 +6,7 @@ from imgsvc.scheduler.clock import Clock, now
 from imgsvc.scheduler.observers import Observer
 from imgsvc.scheduler.policy import Policy
 from imgsvc.scheduler.quarantine import Held, Suspect
+from imgsvc.scheduler.rate import Rate
 from imgsvc.scheduler.scheduler import Scheduler
 from imgsvc.scheduler.waiters import Ended
 
@@ -16,6 +17,7 @@ __all__ = [
     "Held",
     "Observer",
     "Policy",
+    "Rate",
     "Scheduler",
     "Suspect",
     "now",

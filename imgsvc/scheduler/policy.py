@@ -39,6 +39,8 @@ class Policy:
     #: Jobs that may wait, and the bytes of images that may wait with them.
     queue_limit: int = 20_000
     queue_bytes: int = 20 * 2**30
+    #: Bodies that may come in at once, calls with their work among them.
+    uploads: int = 256
     #: Bytes that must be free on the disk for new work to be taken.
     disk_reserve: int = 512 * 2**20
     #: Seconds between two sweeps.

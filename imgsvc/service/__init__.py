@@ -3,7 +3,8 @@
 from imgsvc.scheduler import Policy
 from imgsvc.service.blobs import Blob
 from imgsvc.service.intake import Incoming, Intake, Staged
-from imgsvc.service.requests import JobRequest, Processed, QueueStats, Readiness, Stats, Workers
+from imgsvc.service.requests import JobRequest, Processed, QueueStats, Readiness, Stats, UploadStats, Workers
+from imgsvc.service.room import Place
 from imgsvc.service.service import Service
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "Incoming",
     "Intake",
     "JobRequest",
+    "Place",
     "Policy",
     "Processed",
     "QueueStats",
@@ -18,5 +20,6 @@ __all__ = [
     "Service",
     "Staged",
     "Stats",
+    "UploadStats",
     "Workers",
 ]

@@ -7,7 +7,7 @@ import errno
 import hashlib
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +28,9 @@ LEAST = 256 * 1024
 #: Buffers that one `writev` takes (Linux: 1024); sockets give some 256 KiB at a time, so a piece has few.
 _VECTORS = min(64, os.sysconf("SC_IOV_MAX"))
 
+#: Is told how many bytes an upload has by now.
+Grown = Callable[[int], Awaitable[None]]
+
 
 @dataclass(frozen=True, slots=True)
 class Staged:
@@ -45,8 +48,9 @@ class Staged:
 class Incoming:
     """One upload. Write what comes, then finish; leaving the context removes what nobody took."""
 
-    def __init__(self, intake: Intake, limit: int, *, digest: bool) -> None:
+    def __init__(self, intake: Intake, limit: int, grown: Grown | None, *, digest: bool) -> None:
         self._intake = intake
+        self._grown = grown
         self._file = _File(intake.folder / uuid7().hex, hashlib.sha256() if digest else None)
         self._limit = limit
         self._began = time.perf_counter()
@@ -95,6 +99,8 @@ class Incoming:
             await _remove(self._file)
 
     async def _flush(self, *, last: bool) -> None:
+        if self._grown is not None:
+            await self._grown(self.bytes)
         self._intake.room(self._held)
         chunks = self._let_chunks_go()
         self._ours = True
@@ -122,12 +128,15 @@ class Intake:
         self.held = 0
 
     @asynccontextmanager
-    async def begin(self, limit: int | None = None, *, digest: bool = True) -> AsyncIterator[Incoming]:
+    async def begin(
+        self, limit: int | None = None, *, digest: bool = True, grown: Grown | None = None
+    ) -> AsyncIterator[Incoming]:
         """An upload of at most `limit` bytes (the policy's, when not given).
 
+        `grown` is told how many bytes it has before they are written; what it raises ends the upload.
         `digest=False` spares the hash, for what is only processed: it can't become a job or an image.
         """
-        incoming = Incoming(self, self._limit if limit is None else limit, digest=digest)
+        incoming = Incoming(self, self._limit if limit is None else limit, grown, digest=digest)
         try:
             yield incoming
         finally:

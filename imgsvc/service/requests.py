@@ -54,10 +54,20 @@ class QueueStats:
 
 
 @dataclass(frozen=True, slots=True)
+class UploadStats:
+    """Bodies under way (calls with their work), those that wait to be read, and how many may be."""
+
+    active: int
+    waiting: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
 class Stats:
     """The service in numbers. What ran how long is counted by the metrics observer, not here."""
 
     queue: QueueStats
+    uploads: UploadStats
     #: Jobs by state, as recorded now.
     jobs: Mapping[State, int]
     #: Bytes free for new blobs, where that can be told, and how many must stay free.

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from imgsvc.errors import InsufficientStorage, QueueFull
 from imgsvc.jobstore import Backlog, JobStore
@@ -16,13 +17,71 @@ from imgsvc.storage import Storage
 _DISK_S, _QUEUE_S = 1.0, 0.2
 #: Seconds between two looks at a disk that is nearly full.
 _AGAIN_S = 0.05
+#: Seconds between two looks at a queue that may be full, and how long it is doubted.
+_DOUBT_S, _PATIENCE_S = 0.01, 0.5
+
+
+@dataclass(slots=True)
+class _Load:
+    """So many jobs, and the bytes of their images."""
+
+    jobs: int = 0
+    bytes: int = 0
+
+    def add(self, jobs: int, size: int) -> None:
+        self.jobs += jobs
+        self.bytes += size
+
+
+class Place:
+    """One job's place in the queue, from before its body is read until it is added or refused."""
+
+    def __init__(self, room: Room, size: int) -> None:
+        self._room = room
+        self._held = True
+        self._adding = False
+        #: Bytes that it is reserved for.
+        self.size = size
+
+    @property
+    def held(self) -> bool:
+        """Is it still reserved?"""
+        return self._held
+
+    async def grow(self, size: int) -> None:
+        """So many bytes have come: what is more than was declared is reserved too. Raises QueueFull."""
+        if (more := size - self.size) > 0:
+            await self._room.find(jobs=0, size=more)
+            self.size = size
+            self._room.reserved.add(0, more)
+
+    def leave(self) -> None:
+        """Give it back, unless a job is just being added in it: that one's end does it then."""
+        if not self._adding:
+            self.end()
+
+    def begin(self, size: int) -> None:
+        """A job with an image of so many bytes is being added."""
+        self._adding = True
+        self._room.reserved.add(0, size - self.size)
+        self._room.settling.add(1, size)
+        self.size = size
+
+    def end(self) -> None:
+        """It is not reserved any more."""
+        if self._adding:
+            self._room.settling.add(-1, -self.size)
+        if self._held:
+            self._room.reserved.add(-1, -self.size)
+        self._held = self._adding = False
 
 
 class Room:
     """Says no before anything is kept: QueueFull, InsufficientStorage.
 
     Between two looks at the store it adds up what came and takes nothing off for what went, so it never
-    thinks that there is more room than there is; before it refuses, it looks again.
+    thinks that there is more room than there is; before it refuses, it looks again. A job that is added
+    while it looks may be counted twice: then it looks until it is sure.
     """
 
     def __init__(
@@ -34,63 +93,87 @@ class Room:
         self._retry_after = retry_after
         self._free: int | None = None
         self._free_at = -_DISK_S
-        self._jobs = self._bytes = 0
+        self._waiting = _Load()
         self._counted_at = -_QUEUE_S
-        self._reserved_jobs = self._reserved_bytes = 0
+        #: What has a place and is not in the queue yet; of that, what is being added; and all that was added.
+        self.reserved, self.settling, self._added = _Load(), _Load(), _Load()
+        #: What the last look may have counted twice.
+        self._doubt = _Load()
 
     # -- the queue ------------------------------------------------------------------------------
 
-    async def queue(self) -> None:
-        """Raises QueueFull when no further job may wait now."""
-        await self._check(jobs=1, size=0)
+    async def reserve(self, size: int) -> Place:
+        """A place for a job with an image of so many bytes; it must be left. Raises QueueFull."""
+        await self.find(jobs=1, size=size)
+        self.reserved.add(1, size)
+        return Place(self, size)
 
     @asynccontextmanager
-    async def place(self, size: int) -> AsyncIterator[None]:
-        """A place in the queue for a job with an image of `size` bytes, while it is being added.
+    async def place(self, size: int) -> AsyncIterator[Place]:
+        """A place while a body of so many bytes (as far as is known) comes in. Raises QueueFull."""
+        place = await self.reserve(size)
+        try:
+            yield place
+        finally:
+            place.leave()
+
+    @asynccontextmanager
+    async def adding(self, size: int, place: Place | None = None) -> AsyncIterator[None]:
+        """While a job with an image of `size` bytes is added: in its place, or in a new one.
 
         Raises QueueFull.
         """
-        await self._check(jobs=1, size=size)
-        self._reserved_jobs += 1
-        self._reserved_bytes += size
+        if place is None or not place.held:
+            place = await self.reserve(size)
+        else:
+            await place.grow(size)
+        place.begin(size)
         try:
             yield
-            self._jobs += 1
-            self._bytes += size
+            self._waiting.add(1, size)
+            self._added.add(1, size)
         finally:
-            self._reserved_jobs -= 1
-            self._reserved_bytes -= size
+            place.end()
 
-    async def _check(self, *, jobs: int, size: int) -> None:
+    async def find(self, *, jobs: int, size: int) -> None:
+        """Returns when there is room for so much more; raises QueueFull."""
         if time.monotonic() - self._counted_at >= _QUEUE_S:
             await self._count()
-        if self._full(jobs, size):
+        until = time.monotonic() + _PATIENCE_S
+        while self._full(jobs, size, _NOTHING):
             backlog = await self._count()
-            if self._full(jobs, size):
+            if not self._full(jobs, size, _NOTHING):
+                return
+            if self._full(jobs, size, self._doubt) or time.monotonic() >= until:
                 raise self._refusal(backlog)
+            await asyncio.sleep(_DOUBT_S)
 
-    def _full(self, jobs: int, size: int) -> bool:
-        policy = self._policy
+    def _full(self, jobs: int, size: int, doubt: _Load) -> bool:
+        """Too full for so much more, also without what may have been counted twice?"""
+        policy, taken, reserved = self._policy, self._waiting, self.reserved
         return (
-            self._jobs + self._reserved_jobs + jobs > policy.queue_limit
-            or self._bytes + self._reserved_bytes + size > policy.queue_bytes
+            taken.jobs + reserved.jobs - doubt.jobs + jobs > policy.queue_limit
+            or taken.bytes + reserved.bytes - doubt.bytes + size > policy.queue_bytes
         )
 
     async def _count(self) -> Backlog:
-        # What is reserved now may be in the answer or not: it counts as reserved in any case.
+        jobs, size = self._added.jobs, self._added.bytes
         backlog = await self._store.backlog()
-        self._jobs, self._bytes = backlog.queued, backlog.bytes
+        # What was added meanwhile may be in the answer or not, and so may what is being added.
+        jobs, size = self._added.jobs - jobs, self._added.bytes - size
+        self._waiting = _Load(backlog.queued + jobs, backlog.bytes + size)
+        self._doubt = _Load(jobs + self.settling.jobs, size + self.settling.bytes)
         self._counted_at = time.monotonic()
         return backlog
 
     def _refusal(self, backlog: Backlog) -> QueueFull:
-        policy = self._policy
-        if backlog.queued + self._reserved_jobs >= policy.queue_limit:
-            detail, limit, actual = "jobs wait", policy.queue_limit, backlog.queued
+        policy, reserved = self._policy, self.reserved
+        if backlog.queued + reserved.jobs >= policy.queue_limit:
+            what, limit, actual = "jobs wait or come in", policy.queue_limit, backlog.queued + reserved.jobs
         else:
-            detail, limit, actual = "bytes of images wait", policy.queue_bytes, backlog.bytes
+            what, limit, actual = "bytes wait or come in", policy.queue_bytes, backlog.bytes + reserved.bytes
         return QueueFull(
-            f"{actual} {detail}; the limit is {limit}",
+            f"{actual} {what}; the limit is {limit}",
             limit=limit,
             actual=actual,
             retry_after=self._retry_after(),
@@ -119,6 +202,5 @@ class Room:
                 "the disk is nearly full", limit=self._policy.disk_reserve, retry_after=self._retry_after()
             )
 
-    async def free_bytes(self) -> int | None:
-        """Bytes free for new blobs, where that can be told."""
-        return await asyncio.to_thread(self._storage.free_bytes)
+
+_NOTHING = _Load()

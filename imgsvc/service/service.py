@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from imgsvc.dispatch import Dispatcher
-from imgsvc.errors import Draining, JobCanceled, JobNotFinished, NotFound, ResultExpired
+from imgsvc.errors import (
+    Draining,
+    JobCanceled,
+    JobNotFinished,
+    NotFound,
+    QueueFull,
+    QueueTimeout,
+    ResultExpired,
+)
 from imgsvc.imaging.limits import Limits
 from imgsvc.jobs import Image, Job, Result, State, Timings, new_id
 from imgsvc.jobstore import ImagePage, JobStore, Page
@@ -18,7 +27,8 @@ from imgsvc.service.blobs import Blob, Blobs
 from imgsvc.service.calls import Calls, refuse
 from imgsvc.service.intake import Intake, Staged
 from imgsvc.service.requests import JobRequest, Processed, Readiness, Stats, Workers
-from imgsvc.service.room import Room
+from imgsvc.service.room import Place, Room
+from imgsvc.service.slots import Slots
 from imgsvc.service.status import Status
 from imgsvc.service.submissions import Submissions
 from imgsvc.storage import Storage
@@ -55,6 +65,7 @@ class Service:
         self._scheduler = scheduler
         self._clock = clock
         self._room = Room(store, storage, policy, scheduler.retry_after)
+        self._slots = Slots(policy.uploads)
         #: Where uploads come in: `async with service.intake.begin() as incoming`.
         self.intake = Intake(staging, limit=policy.max_body, room=self._room.wrote)
         self._blobs = Blobs(storage)
@@ -75,43 +86,66 @@ class Service:
             dispatcher=dispatcher,
             scheduler=scheduler,
             policy=policy,
+            slots=self._slots,
             clock=clock,
             remarks=tuple(remarks),
         )
 
     # -- taking work ----------------------------------------------------------------------------
 
-    async def admit(self, *, queued: bool = True) -> None:
-        """May an upload begin? Call it before a body is read; `queued=False` for calls and images.
+    @asynccontextmanager
+    async def admitted(self, size: int | None = None) -> AsyncIterator[Place]:
+        """Enter it before the body of a new job is read: its place in the queue, for `size` declared bytes.
 
-        Raises Draining, InsufficientStorage and, when it would have to wait in the queue, QueueFull.
+        Raises Draining, InsufficientStorage and QueueFull; what was not used is given back.
         """
+        await self._open_for_work()
+        async with self._room.place(size or 0) as place, self._slots.slot(QueueFull):
+            yield place
+
+    @asynccontextmanager
+    async def admitted_aside(self, *, call: bool = False) -> AsyncIterator[None]:
+        """As `admitted`, for a body that becomes no job: an image to store, or a call with its work.
+
+        Raises Draining, InsufficientStorage and, with too many of them under way, QueueFull; QueueTimeout
+        for calls.
+        """
+        await self._open_for_work()
+        async with self._slots.slot(QueueTimeout if call else QueueFull):
+            yield
+
+    async def _open_for_work(self) -> None:
+        self._check_draining()
+        await self._room.disk()
+
+    def _check_draining(self) -> None:
         if self._scheduler.draining:
             raise Draining("the service is shutting down", retry_after=self._scheduler.retry_after())
-        await self._room.disk()
-        if queued:
-            await self._room.queue()
 
-    async def submit(self, staged: Staged, request: JobRequest, *, filename: str | None = None) -> Job:
+    async def submit(
+        self, staged: Staged, request: JobRequest, *, filename: str | None = None, place: Place | None = None
+    ) -> Job:
         """A durable job with an image that has just arrived; when this returns, the promise is made.
 
-        Raises the ImageRefused errors that the header shows, OutputTooLarge, QueueFull, Draining and what
-        the storage and the store raise.
+        `place` is what `admitted` gave. Raises the ImageRefused errors that the header shows,
+        OutputTooLarge, QueueFull, Draining and what the storage and the store raise.
         """
-        await self.admit()
-        return await self._submissions.upload(staged, request, filename)
+        self._check_draining()
+        return await self._submissions.upload(staged, request, filename, place)
 
-    async def submit_stored(self, image: str, request: JobRequest, *, filename: str | None = None) -> Job:
+    async def submit_stored(
+        self, image: str, request: JobRequest, *, filename: str | None = None, place: Place | None = None
+    ) -> Job:
         """A durable job with a stored image, by its id. Raises NotFound, and as `submit`."""
-        await self.admit()
-        return await self._submissions.stored(await self.image(image), request, filename)
+        await self._open_for_work()
+        return await self._submissions.stored(await self.image(image), request, filename, place)
 
     async def retry(self, id: str) -> Job:
         """A new job that does what an ended one was to do. Raises JobNotFinished, NotFound, as `submit`."""
         job = await self.job(id)
         if not job.state.ended:
             raise JobNotFinished(f"the job is {job.state}; only one that has ended can be tried again")
-        await self.admit()
+        await self._open_for_work()
         return await self._submissions.again(
             Job(
                 id=new_id("job"),
@@ -248,7 +282,7 @@ class Service:
 
     async def add_image(self, staged: Staged) -> tuple[Image, bool]:
         """Store an image for its own sake: what stands, and whether it is new. Raises as `submit`."""
-        await self.admit(queued=False)
+        self._check_draining()
         return await self._submissions.image(staged)
 
     async def image(self, id: str) -> Image:

@@ -11,7 +11,8 @@ from imgsvc.dispatch import Dispatcher, LaneState
 from imgsvc.errors import ImgsvcError
 from imgsvc.jobstore import JobStore
 from imgsvc.scheduler import Clock, Policy, Scheduler
-from imgsvc.service.requests import QueueStats, Readiness, Stats, Workers
+from imgsvc.service.requests import QueueStats, Readiness, Stats, UploadStats, Workers
+from imgsvc.service.slots import Slots
 from imgsvc.storage import Storage
 
 #: Seconds that the store may take to answer before it counts as down.
@@ -27,6 +28,7 @@ class Status:
     dispatcher: Dispatcher
     scheduler: Scheduler
     policy: Policy
+    slots: Slots
     clock: Clock
     #: What is not well for as long as this server runs, such as test operations that exist.
     remarks: Sequence[str] = ()
@@ -62,6 +64,7 @@ class Status:
         age = None if backlog.oldest is None else max(0, self.clock() - backlog.oldest)
         return Stats(
             queue=QueueStats(backlog=backlog, oldest_age_ms=age, paused=self.scheduler.paused),
+            uploads=UploadStats(self.slots.taken, self.slots.waiting, self.slots.limit),
             jobs=await self.store.counts(),
             free_bytes=await asyncio.to_thread(self.storage.free_bytes),
             reserve_bytes=self.policy.disk_reserve,

@@ -18,7 +18,7 @@ from imgsvc.raster.geometry import Size
 from imgsvc.scheduler import Clock, Policy, Scheduler
 from imgsvc.service.intake import Staged
 from imgsvc.service.requests import JobRequest
-from imgsvc.service.room import Room
+from imgsvc.service.room import Place, Room
 from imgsvc.storage import Storage
 
 
@@ -35,7 +35,9 @@ class Submissions:
     policy: Policy
     clock: Clock
 
-    async def upload(self, staged: Staged, request: JobRequest, filename: str | None) -> Job:
+    async def upload(
+        self, staged: Staged, request: JobRequest, filename: str | None, place: Place | None = None
+    ) -> Job:
         """A job with an image that has just been uploaded."""
         known = await self.store.image(image_id(_digest(staged)))
         if known is not None and _taken(known, self.limits):
@@ -45,16 +47,18 @@ class Submissions:
             image = self._image(staged, facts)
         check(request.outputs, facts, self.limits)
         job = self._job(request, image, filename, staged.upload_ms)
-        return await self.scheduler.crew.finish(self._add_upload(job, staged, known=image is known))
+        return await self.scheduler.crew.finish(self._add_upload(job, staged, place, known=image is known))
 
-    async def stored(self, image: Image, request: JobRequest, filename: str | None = None) -> Job:
+    async def stored(
+        self, image: Image, request: JobRequest, filename: str | None = None, place: Place | None = None
+    ) -> Job:
         """A job with an image that is stored; raises NotFound when it went meanwhile."""
         check(request.outputs, _facts(image), self.limits)
-        return await self.again(self._job(request, image, filename, None))
+        return await self.again(self._job(request, image, filename, None), place)
 
-    async def again(self, job: Job) -> Job:
+    async def again(self, job: Job, place: Place | None = None) -> Job:
         """Add a job whose image is stored; raises NotFound when it went meanwhile."""
-        return await self.scheduler.crew.finish(self._add_stored(job))
+        return await self.scheduler.crew.finish(self._add_stored(job, place))
 
     async def image(self, staged: Staged) -> tuple[Image, bool]:
         """Store an image for its own sake: what stands, and whether it is new."""
@@ -101,8 +105,8 @@ class Submissions:
             timings=Timings(upload_ms=upload_ms),
         )
 
-    async def _add_upload(self, job: Job, staged: Staged, *, known: bool) -> Job:
-        async with self.room.place(staged.bytes):
+    async def _add_upload(self, job: Job, staged: Staged, place: Place | None, *, known: bool) -> Job:
+        async with self.room.adding(staged.bytes, place):
             if known:
                 try:
                     # The same bytes are there: nothing more needs to be kept.
@@ -121,8 +125,8 @@ class Submissions:
                     await self.scheduler.sweeper.remove([job.image.key])
                 return added
 
-    async def _add_stored(self, job: Job) -> Job:
-        async with self.room.place(job.image.bytes):
+    async def _add_stored(self, job: Job, place: Place | None) -> Job:
+        async with self.room.adding(job.image.bytes, place):
             return await self._record(job, stored=True)
 
     async def _add_image(self, image: Image, staged: Staged) -> tuple[Image, bool]:

@@ -183,6 +183,7 @@ def _policy(settings: Settings) -> Policy:
         max_body=settings.max_body,
         queue_limit=settings.queue_limit,
         queue_bytes=settings.queue_bytes,
+        uploads=settings.uploads,
         disk_reserve=settings.disk_reserve,
         sweep_interval_s=settings.sweep_interval,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import logging
@@ -177,3 +178,22 @@ def test_the_level_is_kept(stream: io.StringIO) -> None:
     logging.getLogger("imgsvc").info("quiet")
     logs.LogObserver().call_ended(Report(outcome=Outcome.CRASHED), {}, 0)
     assert [line["status"] for line in lines(stream)] == ["crashed"]
+
+
+@pytest.mark.anyio
+async def test_rejections_are_one_line_a_second_with_a_count(stream: io.StringIO) -> None:
+    rejections = logs.Rejections(interval=0.05)
+    for _ in range(100):
+        rejections.count("queue-full")
+    rejections.count("draining")
+    assert lines(stream) == []
+    async with asyncio.timeout(5):
+        while not stream.getvalue():  # noqa: ASYNC110  # nobody tells when a line has been written
+            await asyncio.sleep(0.01)
+    (line,) = lines(stream)
+    assert (line["event"], line["level"], line["requests"]) == ("rejected", "warning", 101)
+    assert line["codes"] == {"draining": 1, "queue-full": 100}
+    rejections.count("draining")
+    rejections.write()
+    rejections.write()
+    assert [line["codes"] for line in lines(stream)[1:]] == [{"draining": 1}]

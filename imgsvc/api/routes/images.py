@@ -51,14 +51,17 @@ def _nothing(values: Mapping[str, str], _complete: bool) -> None:
             ),
         },
         body=image_body(),
-        errors=(*UPLOAD, *STORED),
+        errors=(*UPLOAD, errors.QueueFull, *STORED),
     ),
 )
 async def create_image(request: Request) -> Response:
     """Stores an image for later jobs, until it is deleted (or for `IMAGE_RETENTION`)."""
-    await service(request).admit(queued=False)
-    async with received(request, service(request).intake, Reads((), _nothing)) as upload:
-        image, new = await service(request).add_image(upload.staged)
+    serving = service(request)
+    async with (
+        serving.admitted_aside(),
+        received(request, serving.intake, Reads((), _nothing)) as upload,
+    ):
+        image, new = await serving.add_image(upload.staged)
     shows = documents.image(image)
     return answer(shows, 201 if new else 200, {"Location": shows["links"]["self"]})
 

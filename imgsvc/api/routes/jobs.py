@@ -26,11 +26,11 @@ from imgsvc.api.routes.shared import (
     wish_parameters,
 )
 from imgsvc.api.submissions import FIELDS, MAX_REFERENCE
-from imgsvc.api.uploads import Kind, Reads, json_body, kind, received
+from imgsvc.api.uploads import Kind, Reads, declared, json_body, kind, received
 from imgsvc.api.waiting import applied, asked, preferred, while_connected
 from imgsvc.errors import MalformedRequest, NotFound
 from imgsvc.jobs import Job, State
-from imgsvc.service import JobRequest
+from imgsvc.service import JobRequest, Place
 
 router = APIRouter(tags=["Jobs"])
 
@@ -87,16 +87,20 @@ async def create_job(request: Request) -> Response:
     The image comes as a raw body with the rest in the query, as a form, or as JSON that names a stored one.
     """
     serving, wait = service(request), preferred(request)
-    await serving.admit()
     if kind(request) is Kind.JSON:
-        return await _accepted(request, await _submit_stored(request), wait)
+        async with serving.admitted() as place:
+            job = await _submit_stored(request, place)
+        return await _accepted(request, job, wait)
     reads = Reads(FIELDS, lambda values, complete: _wish(request, values, complete=complete))
-    async with received(request, serving.intake, reads) as upload:
-        job = await serving.submit(upload.staged, upload.wish, filename=upload.filename)
+    async with (
+        serving.admitted(declared(request)) as place,
+        received(request, serving.intake, reads, grown=place.grow) as upload,
+    ):
+        job = await serving.submit(upload.staged, upload.wish, filename=upload.filename, place=place)
     return await _accepted(request, job, wait)
 
 
-async def _submit_stored(request: Request) -> Job:
+async def _submit_stored(request: Request, place: Place) -> Job:
     if parameters.query(request.scope["query_string"]):
         raise MalformedRequest("with a JSON body all parameters belong in the body")
     values = await json_body(request)
@@ -107,7 +111,8 @@ async def _submit_stored(request: Request) -> Job:
         example = '{"source": {"image": "img_…"}, "ops": "thumbnail"}'
         reader.refuse("source", f"a stored image's id must be in source: {example}", '{"image": "img_…"}')
     reader.done()
-    return await service(request).submit_stored(str(image), _wish(request, values, json=True))
+    wish = _wish(request, values, json=True)
+    return await service(request).submit_stored(str(image), wish, place=place)
 
 
 def _wish(

@@ -66,9 +66,11 @@ async def process(request: Request) -> Response:
         Reader(values, ("ops",)).done()
         return grammar.ops(values.get("ops"))
 
-    await serving.admit(queued=False)
     reads = Reads(("ops",), read)
-    async with received(request, serving.intake, reads, digest=False) as upload:
+    async with (
+        serving.admitted_aside(call=True),
+        received(request, serving.intake, reads, digest=False) as upload,
+    ):
         processed = await while_connected(request, serving.process(upload.staged, upload.wish))
     return _answer(processed, upload.filename)
 

@@ -86,6 +86,14 @@ class BacklogShape(Shape):
     batches: list[dict[str, Any]] | None = Field(description="Not built yet.")
 
 
+class UploadsShape(Shape):
+    """Bodies on their way in, synchronous calls with their work among them."""
+
+    active: int
+    waiting: int = Field(description="Their bodies are not read yet.")
+    limit: int
+
+
 class StorageShape(Shape):
     """Room on the disk."""
 
@@ -97,6 +105,7 @@ class StatsShape(Shape):
     """The service in numbers."""
 
     queue: BacklogShape
+    uploads: UploadsShape
     operations: dict[str, OperationStatsShape]
     jobs: dict[State, int] = Field(description="As recorded now.")
     totals: dict[str, Any] = Field(description="Since the start of this server.")

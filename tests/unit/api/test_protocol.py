@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import orjson
@@ -36,18 +36,28 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
+async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers without having looked at the body."""
+    headers = [(b"content-length", b"0"), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": 503, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
+
+
 def guarded(max_body: int = 1000, body_timeout: float = 5.0) -> ASGIApp:
     return Envelope(Gate(echo, max_body=max_body, body_timeout=body_timeout))
 
 
 @asynccontextmanager
 async def serving(
-    app: ASGIApp, header_timeout: float = 5.0, counted: Counted = uncounted
+    app: ASGIApp,
+    header_timeout: float = 5.0,
+    counted: Counted = uncounted,
+    unread: Callable[[int], None] = lambda _: None,
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     """One connection to an app behind the protocol."""
     config = Config(app, lifespan="off", ws="none", access_log=False, log_config=None)
     config.load()
-    state, kind = ServerState(), door_protocol(header_timeout, counted)
+    state, kind = ServerState(), door_protocol(header_timeout, counted, unread)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: kind(config, state, {}), "127.0.0.1", 0)
     reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname()[:2])
@@ -57,7 +67,7 @@ async def serving(
         writer.close()
         server.close()
         for connection in list(state.connections):
-            connection.transport.close()
+            connection.transport.abort()  # one that lingers would take a second
         await asyncio.gather(*state.tasks, return_exceptions=True)
 
 
@@ -217,6 +227,27 @@ async def test_a_client_that_only_sends_sees_the_refusal_and_is_cut_off() -> Non
         assert sent < 20_000_000
         assert answer.startswith(b"HTTP/1.1 413 ")
         assert b"body-too-large" in answer
+
+
+@pytest.mark.parametrize("before", [0, 1, 100_000])
+async def test_of_a_refused_body_at_most_256_kib_are_read(before: int) -> None:
+    """Whether its beginning comes with the header or after it, and however long the answer takes."""
+    read: list[int] = []
+
+    async def late(scope: Scope, receive: Receive, send: Send) -> None:
+        await asyncio.sleep(0.1)
+        await refuse(scope, receive, send)
+
+    async with serving(late, unread=read.append) as (reader, writer):
+        writer.write(HEAD + b"Content-Length: 100000000\r\n\r\n" + bytes(before))
+        writer.write(bytes(5_000_000))
+        async with asyncio.timeout(5):
+            assert (await reader.read()).startswith(b"HTTP/1.1 503 ")
+            while not read:  # noqa: ASYNC110  # the connection lingers a second
+                await asyncio.sleep(0.01)
+        writer.transport.abort()  # with what it could not send
+    assert len(read) == 1
+    assert 0 < read[0] <= 256 * 1024
 
 
 async def test_what_is_refused_before_there_is_a_request_is_counted_too() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -48,11 +49,12 @@ async def add(store: JobStore, content: str) -> None:
 async def test_a_full_queue_is_refused_with_its_limit_and_when_to_come_back() -> None:
     async with room(queue_limit=2) as (it, store, _):
         await add(store, "1")
-        await it.queue()
+        async with it.place(10):
+            pass
         await add(store, "2")
         await asyncio.sleep(0.25)
         with pytest.raises(QueueFull) as caught:
-            await it.queue()
+            await it.reserve(10)
         assert (caught.value.problem.limit, caught.value.problem.actual) == (2, 2)
         assert caught.value.retry_after == 7.0
 
@@ -62,33 +64,107 @@ async def test_concurrent_uploads_can_not_take_more_places_than_there_are() -> N
 
         async def submit(number: int) -> bool:
             try:
-                async with it.place(10):
+                async with it.place(10) as place:
                     await asyncio.sleep(0)
-                    await add(store, str(number))
+                    async with it.adding(10, place):
+                        await add(store, str(number))
             except QueueFull:
                 return False
             return True
 
         taken = await asyncio.gather(*(submit(number) for number in range(10)))
         assert sum(taken) == 3
+        assert (it.reserved.jobs, it.reserved.bytes, it.settling.jobs, it.settling.bytes) == (0, 0, 0, 0)
+
+
+async def test_as_many_uploads_as_there_are_places_all_get_one() -> None:
+    async with room(queue_limit=40) as (it, store, _):
+
+        async def submit(number: int) -> None:
+            await asyncio.sleep(random.Random(number).uniform(0, 0.3))
+            async with it.place(10) as place:
+                await asyncio.sleep(random.Random(-number).uniform(0, 0.1))
+                async with it.adding(10, place):
+                    await asyncio.sleep(0.001)
+                    await add(store, str(number))  # in the store, and still being added
+                    await asyncio.sleep(0.02)
+
+        await asyncio.gather(*(submit(number) for number in range(40)))
+        with pytest.raises(QueueFull):
+            await it.reserve(10)
+
+
+async def test_a_place_lasts_while_the_body_comes_in() -> None:
+    async with room(queue_limit=1) as (it, _, _):
+        async with it.place(10):
+            with pytest.raises(QueueFull) as caught:
+                await it.reserve(10)
+        assert caught.value.problem.actual == 1
+        (await it.reserve(10)).leave()
 
 
 async def test_bytes_that_wait_are_bounded_too() -> None:
     async with room(queue_bytes=25) as (it, _, _):
         async with it.place(10), it.place(10):
             with pytest.raises(QueueFull) as caught:
-                async with it.place(10):
-                    pass
+                await it.reserve(10)
         assert caught.value.problem.limit == 25
+
+
+async def test_bytes_that_were_not_declared_count_as_they_come() -> None:
+    async with room(queue_bytes=25) as (it, _, _), it.place(0) as first, it.place(0) as second:
+        await first.grow(15)
+        await second.grow(10)
+        await second.grow(5)
+        with pytest.raises(QueueFull):
+            await second.grow(11)
+        first.leave()
+        await second.grow(25)
+
+
+async def test_bytes_that_were_declared_and_did_not_come_are_free_again() -> None:
+    async with room(queue_bytes=25) as (it, store, _), it.place(25) as place:
+        async with it.adding(10, place):
+            await add(store, "1")
+        async with it.place(15):
+            pass
 
 
 async def test_a_place_that_was_not_used_is_free_again() -> None:
     async with room(queue_limit=1) as (it, _, _):
-        with pytest.raises(ZeroDivisionError):
-            async with it.place(10):
-                raise ZeroDivisionError
+        for _ in range(2):
+            with pytest.raises(ZeroDivisionError):
+                async with it.place(10):
+                    raise ZeroDivisionError
+            with pytest.raises(ZeroDivisionError):
+                async with it.adding(10):
+                    raise ZeroDivisionError
         async with it.place(10):
             pass
+
+
+async def test_a_place_is_kept_by_a_job_that_is_being_added_when_its_client_leaves() -> None:
+    async with room(queue_limit=1) as (it, store, _):
+        async with it.place(10) as place:
+            adding = it.adding(10, place)
+            await adding.__aenter__()
+        with pytest.raises(QueueFull):
+            await it.reserve(10)
+        await add(store, "1")
+        await adding.__aexit__(None, None, None)
+        assert it.reserved.jobs == 0
+        with pytest.raises(QueueFull):
+            await it.reserve(10)
+
+
+async def test_a_job_whose_place_was_left_takes_another() -> None:
+    async with room(queue_limit=1) as (it, _, _):
+        async with it.place(10) as left:
+            pass
+        async with it.place(10):
+            with pytest.raises(QueueFull):
+                async with it.adding(10, left):
+                    pass
 
 
 async def test_a_disk_below_its_reserve_is_refused() -> None:

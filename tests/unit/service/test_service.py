@@ -298,7 +298,8 @@ async def test_a_draining_service_takes_nothing_new_and_answers_the_rest(
     job = await submit(service, photo())
     await service.stop(0)
     with pytest.raises(errors.Draining):
-        await service.admit()
+        async with service.admitted():
+            pass
     with pytest.raises(errors.Draining):
         await submit(service, photo())
     assert (await service.wait(job.id, 30)).state is State.QUEUED
