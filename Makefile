@@ -1,6 +1,6 @@
 # The commands of this project; `make` alone lists them. IMGSVC_* and PYTHON are honoured.
 .DEFAULT_GOAL := help
-.PHONY: help serve test check format bench docs image lock clean
+.PHONY: help serve test check format bench chaos docs image lock clean
 
 locks := pyproject.toml requirements.lock requirements-build.lock scripts/install
 
@@ -22,6 +22,9 @@ format: .venv/.dev  ## format the code
 
 bench: .venv/.dev  ## measure the hot paths
 	.venv/bin/python -m pytest benchmarks --benchmark-only --benchmark-columns=median,iqr,ops,rounds
+
+chaos: .venv/.dev  ## treat a server badly for ten minutes, and count what is lost
+	.venv/bin/python -m tests.acceptance.chaos $(CHAOS)
 
 docs: .venv/.dev  ## write the generated pages of docs/
 	.venv/bin/python scripts/docs

@@ -1,0 +1,83 @@
+"""What a client has: a way to ask the present server, and an eye for answers that nothing excuses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from random import Random
+
+from tests.acceptance.chaos import wire
+from tests.acceptance.chaos.house import House
+from tests.acceptance.chaos.judge import Judge
+from tests.acceptance.chaos.ledger import Ledger, Stored, Ticket, Verdict
+from tests.servers import Answer
+
+#: "Us, not you": what a server in trouble may answer to a request that is all right.
+TROUBLE = frozenset(
+    {"storage-busy", "storage-unavailable", "insufficient-storage", "queue-full", "queue-timeout", "draining"}
+)
+#: Reading needs neither the lock nor room on the disk.
+_READING = frozenset({"draining"})
+
+
+@dataclass
+class Session:
+    """One client's belongings."""
+
+    name: str
+    random: Random
+    house: House
+    ledger: Ledger
+    judge: Judge
+    tickets: list[Ticket] = field(default_factory=list)
+    images: list[Stored] = field(default_factory=list)
+    serial: int = 0
+    #: The server has just said that it is in trouble: come back a little later.
+    refused: bool = False
+
+    def port(self) -> int:
+        """Where the server is; raises Lost when it does not come."""
+        port = self.house.port()
+        if port is None:
+            raise wire.Lost("there is no server")
+        return port
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        expect: tuple[int, ...] = (200,),
+    ) -> Answer | None:
+        """The answer, None when the server is in trouble and says so; raises Lost.
+
+        Any other status than those that are expected is a complaint, and None.
+        """
+        answer = wire.ask(self.port(), method, path, body, headers)
+        if answer.status in expect:
+            self.ledger.count(f"{method} {answer.status}")
+            return answer
+        code = code_of(answer)
+        self.refused = True
+        self.ledger.count(f"{method} {answer.status} {code}")
+        if code not in (_READING if method == "GET" else TROUBLE):
+            what = path.partition("?")[0]
+            self.complain(Verdict.WRONG, f"{method} {what}: {answer.status} {answer.body[:300]!r}")
+        return None
+
+    def complain(self, verdict: Verdict, text: str) -> None:
+        """Something is not as promised."""
+        self.ledger.complain(verdict, f"{self.name}: {text}")
+
+
+def code_of(answer: Answer) -> str:
+    """The code of a problem; where it is none, what it is instead."""
+    if answer.headers.get("content-type") != "application/problem+json":
+        return "no problem document"
+    try:
+        return str(json.loads(answer.body)["code"])
+    except (ValueError, KeyError):
+        return "a broken problem document"
