@@ -6,6 +6,7 @@ ImgsvcError
 │   ├── MissingFile · TooManyFiles
 │   ├── InvalidOperation · InvalidParameter
 │   ├── BodyTooLarge · HeadersTooLarge · RequestTimeout
+│   ├── IdempotencyKeyReused
 │   └── RangeNotSatisfiable · MethodNotAllowed
 ├── ImageRefused                the image is at fault
 │   ├── UnsupportedMediaType · ImageCorrupt
@@ -15,7 +16,7 @@ ImgsvcError
 │   └── ProcessingTimeout · WorkerCrashed
 ├── StateRefused                the thing is not in the right state
 │   ├── NotFound · ResultExpired
-│   └── JobNotFinished · JobCanceled · ImageInUse
+│   └── JobNotFinished · JobCanceled · ImageInUse · IdempotencyKeyInUse
 ├── Unavailable                 us, not you: come back later
 │   ├── QueueFull · QueueTimeout · Draining
 │   └── StorageBusy · StorageUnavailable · InsufficientStorage
@@ -182,6 +183,16 @@ class RequestTimeout(RequestRefused):
     code = "request-timeout"
 
 
+class IdempotencyKeyReused(RequestRefused):
+    """The Idempotency-Key was used for another request.
+
+    A key stands for one request: its path, its parameters and its image. Repeat that request as it was,
+    or give this one a key of its own. A key is free again after `IMGSVC_IDEMPOTENCY_RETENTION`.
+    """
+
+    code = "idempotency-key-reused"
+
+
 class RangeNotSatisfiable(RequestRefused):
     """The requested range lies outside the file."""
 
@@ -306,6 +317,15 @@ class ImageInUse(StateRefused):
     """The image is needed by jobs that have not ended."""
 
     code = "image-in-use"
+
+
+class IdempotencyKeyInUse(StateRefused):
+    """A request with this Idempotency-Key is still in progress.
+
+    Nothing was read or done. Repeat it when the first one has been answered: that answer is given again.
+    """
+
+    code = "idempotency-key-in-use"
 
 
 class Unavailable(ImgsvcError):

@@ -11,6 +11,9 @@ from uuid_utils import uuid7
 
 from imgsvc.errors import Problem
 
+#: How the blob keys of answers begin.
+ANSWERS = "answers/"
+
 
 def new_id(prefix: str) -> str:
     """A new id such as `job_01a2078f8902711898b1f94c2f219ecb`: UUIDv7, so ids sort by time."""
@@ -34,6 +37,12 @@ def result_key(job: str, attempt: int, number: int) -> str:
     The folders come from the id's last digits, which are random: the first ones are the time.
     """
     return f"results/{job[-4:-2]}/{job[-2:]}/{job}-{attempt}-{number}"
+
+
+def answer_key() -> str:
+    """A fresh blob key for an answer that is a picture: kept for whoever repeats its request."""
+    name = uuid7().hex
+    return f"{ANSWERS}{name[-4:-2]}/{name[-2:]}/{name}"
 
 
 def owner(key: str) -> str | None:

@@ -15,12 +15,13 @@ from imgsvc.jobs import (
     State,
     Step,
     Timings,
+    answer_key,
     image_id,
     image_key,
     new_id,
     result_key,
 )
-from imgsvc.jobstore import Ending
+from imgsvc.jobstore import Answer, Ending, Receipt
 
 #: Some time in 2025, in milliseconds.
 NOW = 1_750_000_000_000
@@ -121,6 +122,23 @@ def failure(at: int = NOW) -> Ending:
 def one_more_try(at: int = NOW, *, not_before: int | None = None) -> Ending:
     """Back to the queue after a crash."""
     return Ending(State.QUEUED, "crashed", at, not_before=not_before)
+
+
+def a_receipt(
+    key: str = "k", *, place: str = "POST /v1/jobs", meaning: str = "abc", at: int = NOW
+) -> Receipt:
+    """A request that came with an Idempotency-Key, kept for a day."""
+    return Receipt(key, place, meaning, created_at=at, expires_at=at + DAY)
+
+
+def an_answer(body: bytes = b'{"id":"job_1"}') -> Answer:
+    """What a request was answered."""
+    return Answer(202, (("content-type", "application/json"), ("location", "/v1/jobs/job_1")), body)
+
+
+def a_picture() -> Answer:
+    """An answer that is a blob."""
+    return Answer(200, (("content-type", "image/png"),), blob=answer_key(), size=1234)
 
 
 def a_problem() -> Problem:

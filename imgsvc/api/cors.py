@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 #: Headers that scripts of another origin may read besides the few that they always may.
 _EXPOSED = (
     b"Location, Retry-After, ETag, Link, Server-Timing, Repr-Digest, Content-Disposition, Content-Range, "
-    b"Preference-Applied, X-Request-ID"
+    b"Preference-Applied, Idempotent-Replayed, X-Request-ID"
 )
 #: Seconds that a browser may remember a preflight's answer; two hours is the most that any does.
 _MAX_AGE = b"7200"

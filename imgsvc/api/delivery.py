@@ -72,7 +72,9 @@ async def deliver(request: Request, file: File, open: Callable[[], Awaitable[Blo
 class Sent(Response):
     """A part of a blob as an answer; the blob is closed afterwards."""
 
-    def __init__(self, blob: Blob, part: Span, status: int, headers: dict[str, str], media_type: str) -> None:
+    def __init__(
+        self, blob: Blob, part: Span, status: int, headers: dict[str, str], media_type: str | None
+    ) -> None:
         super().__init__(None, status, headers, media_type)
         self._blob = blob
         self._part = part

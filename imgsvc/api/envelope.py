@@ -14,6 +14,7 @@ from imgsvc import logs
 from imgsvc.api import problems
 from imgsvc.errors import ImgsvcError, InternalError
 from imgsvc.jobs import new_id
+from imgsvc.service import Claim
 
 log = logging.getLogger("imgsvc.api")
 
@@ -43,6 +44,9 @@ class Called:
     request_id: str
     #: Does the client want the headers only?
     head: bool
+    #: Its Idempotency-Key, and who holds that while the request is answered.
+    key: str | None = None
+    claim: Claim | None = None
     #: The code of the problem that it was answered with.
     problem: str | None = None
 

@@ -6,7 +6,7 @@ import asyncio
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from imgsvc.api.envelope import ClientGoneError, refusal
+from imgsvc.api.envelope import ClientGoneError, called, refusal
 from imgsvc.api.multipart import MAX_FIELD_BYTES, MAX_FIELDS
 from imgsvc.errors import BodyTooLarge, HeadersTooLarge, ImgsvcError, MalformedRequest, RequestTimeout
 
@@ -61,7 +61,7 @@ class Gate:
         check_headers(len(headers), sum(len(name) + len(value) for name, value in headers))
         given = dict(headers)
         if scope["method"] == "POST" and b"idempotency-key" in given:
-            check_key(given[b"idempotency-key"])
+            called(scope).key = check_key(*(value for name, value in headers if name == b"idempotency-key"))
         return Body(receive, given, self._max_body, self._body_timeout)
 
 
@@ -75,8 +75,10 @@ def check_headers(fields: int, size: int) -> None:
         raise HeadersTooLarge(f"there are more than {MAX_HEADERS} headers", limit=MAX_HEADERS, actual=fields)
 
 
-def check_key(value: bytes) -> str:
-    """An Idempotency-Key, quoted or bare; raises MalformedRequest."""
+def check_key(value: bytes, *more: bytes) -> str:
+    """An Idempotency-Key, quoted or bare; raises MalformedRequest, also for more than one."""
+    if more:
+        raise MalformedRequest("there is more than one Idempotency-Key")
     key = value.strip()
     if len(key) >= 2 and key[:1] == key[-1:] == b'"':
         key = key[1:-1]

@@ -42,6 +42,8 @@ UPLOAD: tuple[type[ImgsvcError], ...] = (
     errors.Draining,
     errors.InsufficientStorage,
 )
+#: What a call that takes an Idempotency-Key may answer because of it.
+KEYED: tuple[type[ImgsvcError], ...] = (errors.IdempotencyKeyInUse, errors.IdempotencyKeyReused, *STORED)
 BINARY: Json = {"type": "string", "format": "binary", "contentMediaType": "application/octet-stream"}
 TAGS = [
     {"name": "Process", "description": "Image in, image out, at once."},
@@ -68,8 +70,15 @@ def operation(
     parameters: Iterable[Json] = (),
     body: Json | None = None,
     errors: Errors = (),
+    keyed: bool = False,
 ) -> Json:
-    """The keywords that describe a route to FastAPI; the handler's docstring is its description."""
+    """The keywords that describe a route to FastAPI; the handler's docstring is its description.
+
+    `keyed`: it takes an Idempotency-Key, as every POST does.
+    """
+    if keyed:
+        parameters, errors = (*parameters, _KEY), (*errors, *KEYED)
+        answers = {status: told | _replayed(told) for status, told in answers.items()}
     extra: Json = {"parameters": list(parameters)}
     if body is not None:
         extra["requestBody"] = {"required": True, **body}
@@ -145,6 +154,21 @@ def parameter(
         "schema": schema or {"type": "string"},
     }
     return shown if example is None else {**shown, "example": example}
+
+
+_KEY = parameter(
+    "header",
+    "Idempotency-Key",
+    "The caller's own key, quoted or bare: the same request with the same key is done once, and answered "
+    "as the first time when it comes again. Keys of requests that succeeded are kept for a day "
+    "(`IMGSVC_IDEMPOTENCY_RETENTION`); no other request can have them.",
+    {"type": "string", "minLength": 1, "maxLength": 257},
+)
+
+
+def _replayed(told: Json) -> Json:
+    mark = header("`true` where a request was repeated and this is the answer that it got before.")
+    return {"headers": told.get("headers", {}) | {"Idempotent-Replayed": mark}}
 
 
 def describe(app: FastAPI, servers: Iterable[str], *, testing: bool = False) -> None:

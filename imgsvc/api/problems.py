@@ -28,6 +28,7 @@ STATUS: Mapping[type[ImgsvcError], int] = MappingProxyType(
         errors.JobNotFinished: 409,
         errors.JobCanceled: 409,
         errors.ImageInUse: 409,
+        errors.IdempotencyKeyInUse: 409,
         errors.ResultExpired: 410,
         errors.BodyTooLarge: 413,
         errors.UnsupportedMediaType: 415,
@@ -36,6 +37,7 @@ STATUS: Mapping[type[ImgsvcError], int] = MappingProxyType(
         errors.TooManyFiles: 422,
         errors.InvalidOperation: 422,
         errors.InvalidParameter: 422,
+        errors.IdempotencyKeyReused: 422,
         errors.ImageCorrupt: 422,
         errors.ImageTooManyPixels: 422,
         errors.ImageDimensionTooLarge: 422,
@@ -59,6 +61,8 @@ STATUS: Mapping[type[ImgsvcError], int] = MappingProxyType(
 #: Seconds told to those who should come back when the error itself doesn't say; the bounds are those
 #: of the contract.
 _RETRY_AFTER, _SOONEST, _LATEST = 1, 1, 300
+#: What is over by itself before long.
+_PASSING = (errors.Unavailable, errors.JobNotFinished, errors.IdempotencyKeyInUse)
 
 
 def status_of(code: str) -> int:
@@ -106,7 +110,7 @@ def document(problem: Problem, request_id: str | None = None) -> dict[str, Any]:
 def headers(error: ImgsvcError) -> dict[str, str]:
     """The headers that an error brings along."""
     retry_after = error.retry_after
-    if retry_after is None and isinstance(error, errors.Unavailable | errors.JobNotFinished):
+    if retry_after is None and isinstance(error, _PASSING):
         retry_after = _RETRY_AFTER
     found = {"Cache-Control": "no-store"}
     if retry_after is not None:

@@ -12,13 +12,14 @@ from typing import Any, Generic, TypeVar
 import orjson
 from starlette.requests import Request
 
-from imgsvc.api import names, parameters
-from imgsvc.api.envelope import ClientGoneError
+from imgsvc.api import keys, names, parameters
+from imgsvc.api.envelope import ClientGoneError, called
 from imgsvc.api.multipart import FILE, Field, FileStart, Form
 from imgsvc.errors import BodyTooLarge, MalformedRequest, MissingFile, TooManyFiles
 from imgsvc.service.intake import Grown, Incoming, Intake, Staged
 
 _Wish = TypeVar("_Wish")
+_Begin = Callable[[], AbstractAsyncContextManager[Incoming]]
 
 #: Bytes of a JSON body: it names an image and holds none.
 MAX_JSON = 1024 * 1024
@@ -111,17 +112,20 @@ async def received(
     """The image that a request brings; what nobody took of it is gone at the end.
 
     What comes before the image is validated before a byte of it is read; `digest` and `grown` are the
-    intake's. Raises what `reads` raises, what the intake raises, MalformedMultipart, MissingFile and
+    intake's. Under an Idempotency-Key the image is always hashed; when that key is known, it is not even
+    kept. Raises what `reads` raises, what the intake raises, MalformedMultipart, MissingFile and
     TooManyFiles.
     """
+    digest = digest or called(request.scope).claim is not None
+    begin = partial(intake.begin, digest=digest, keep=not keys.known(request), grown=grown)
     given = parameters.query(request.scope["query_string"])
     if kind(request) is Kind.MULTIPART:
-        form = _FormUpload(partial(intake.begin, digest=digest, grown=grown), reads, given)
+        form = _FormUpload(begin, reads, given)
         async with AsyncExitStack() as stack:
             yield await form.read(request, stack)
         return
     wish = reads.whole(given)
-    async with intake.begin(digest=digest, grown=grown) as incoming:
+    async with begin() as incoming:
         async for chunk in body(request):
             await incoming.write(chunk)
         name = names.clean(names.from_header(request.headers.get("content-disposition")))
@@ -131,12 +135,7 @@ async def received(
 class _FormUpload(Generic[_Wish]):
     """A form on its way in: its fields may come before and after its one file."""
 
-    def __init__(
-        self,
-        begin: Callable[[], AbstractAsyncContextManager[Incoming]],
-        reads: Reads[_Wish],
-        query: dict[str, str],
-    ) -> None:
+    def __init__(self, begin: _Begin, reads: Reads[_Wish], query: dict[str, str]) -> None:
         self._begin_file = begin
         self._reads = reads
         self._values = list(query.items())

@@ -142,6 +142,14 @@ class Data(_Group):
             "It was stored to stay: it goes when it is deleted.",
         ),
     ] = None
+    idempotency_retention: Annotated[
+        float,
+        Seconds(0.1, 365 * _DAY),
+        About(
+            "How long an `Idempotency-Key` is remembered, with the answer that its repeats are given.",
+            "Clients that try again do so within minutes; a day also bridges an outage over night.",
+        ),
+    ] = _DAY
     disk_reserve: Annotated[
         int,
         Bytes(0),

@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from imgsvc import plugins
 from imgsvc.jobstore._base import Backlog, Ending, ImagePage, JobStore, Page, rank
+from imgsvc.jobstore._receipts import Answer, Receipt
 
-__all__ = ["Backlog", "Ending", "ImagePage", "JobStore", "Page", "connect", "rank"]
+__all__ = [
+    "Answer",
+    "Backlog",
+    "Ending",
+    "ImagePage",
+    "JobStore",
+    "Page",
+    "Receipt",
+    "connect",
+    "rank",
+]
 
 
 def connect(url: str) -> JobStore:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from imgsvc.errors import Problem
 from imgsvc.jobs import Image, Job, Priority, Result, State, Timings
+from imgsvc.jobstore._receipts import Answer, Receipt
 
 #: For how long a removal is remembered, in milliseconds (design/api.md: 410 for 30 days).
 REMEMBERED_MS = 30 * 24 * 3600 * 1000
@@ -99,13 +100,13 @@ class JobStore(Protocol):
     # (`add_image`) and its time is not up; and while a job is there, ended or not, if jobs brought it.
     # An image that was removed is still shown by the ended jobs that had it.
 
-    async def add_image(self, image: Image) -> tuple[Image, bool]:
+    async def add_image(self, image: Image, *, receipt: Receipt | None = None) -> tuple[Image, bool]:
         """Record an image kept for its own sake (`POST /v1/images`): what stands, and whether it is new.
 
         The same content twice is one image: the first record's key stands (the caller then drops its own
         blob), and an image that only jobs had kept is kept for its own sake from now on
         (`expires_at` of the argument applies; None means until it is deleted). Adding again one that is
-        kept for its own sake never shortens its time.
+        kept for its own sake never shortens its time. With a `receipt`: as `add`.
         """
 
     async def image(self, id: str) -> Image | None:
@@ -123,13 +124,15 @@ class JobStore(Protocol):
 
     # -- jobs -----------------------------------------------------------------------------------
 
-    async def add(self, job: Job, *, rank: int, stored: bool = False) -> Job:
+    async def add(self, job: Job, *, rank: int, stored: bool = False, receipt: Receipt | None = None) -> Job:
         """Record a queued job, and its image if that is not there yet (then owned by its jobs only).
 
         The job as recorded: where the image was there already, `job.image` is the standing record
         and the caller drops its own blob (its key is not the one it gave). With `stored` the image must
         be there: NotFound if it went. Jobs are claimed by the smallest `rank`, then by id.
-        Raises ValueError for a job that is not queued or whose id is taken.
+        Raises ValueError for a job that is not queued or whose id is taken. The `receipt` of the
+        request is kept with it, both or neither, and the job is its subject; IdempotencyKeyInUse when its
+        key is taken.
         """
 
     async def get(self, id: str) -> Job | None:
@@ -216,6 +219,18 @@ class JobStore(Protocol):
     async def next_start(self, now: int = 0) -> int | None:
         """The earliest `not_before` later than `now` among queued jobs; None when none waits for its time."""
 
+    # -- receipts -------------------------------------------------------------------------------
+
+    async def receipt(self, key: str, now: int) -> Receipt | None:
+        """The request that has this Idempotency-Key; None when there is none, or its time is up."""
+
+    async def answered(self, receipt: Receipt, answer: Answer) -> bool:
+        """Record what the request of a receipt was answered, and the receipt where it is not kept yet.
+
+        False, and nothing has changed, when the key is another request's or the answer is there already.
+        Raises ValueError for a blob whose key is none of `jobs.answer_key`.
+        """
+
     # -- housekeeping ---------------------------------------------------------------------------
 
     async def expire(self, now: int, *, limit: int) -> Sequence[Job]:
@@ -230,11 +245,14 @@ class JobStore(Protocol):
         Never one that a queued or running job needs.
         """
 
+    async def expire_receipts(self, now: int, *, limit: int) -> tuple[int, Sequence[str]]:
+        """Remove up to `limit` receipts whose time is up: how many, and the blob keys of their answers."""
+
     async def next_expiry(self) -> int | None:
         """When the next ended job or stored image has had its time; None when none ever will."""
 
     async def known_keys(self, keys: Sequence[str]) -> frozenset[str]:
-        """Which of these blob keys some image or result names.
+        """Which of these blob keys some image, result or answer names.
 
         What is being written is not named yet: blobs of attempts that run and of uploads that are not
         recorded are the caller's to know.

@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 
 from imgsvc.errors import Fault, InvalidParameter
-from imgsvc.jobs import Image, Job, Result, State, owner
+from imgsvc.jobs import ANSWERS, Image, Job, Result, State, owner
+from imgsvc.jobstore._receipts import Answer
 
 _JOB = re.compile(r"job_[0-9a-f]{32}")
 _IMAGE = re.compile(r"([0-9]{1,15})-(img_[0-9a-f]{32})")
@@ -36,6 +37,12 @@ def check_results(job: str, results: Sequence[Result]) -> None:
     for result in results:
         if owner(result.key) != job:
             raise ValueError(f"the key {result.key!r} does not carry the id {job}")
+
+
+def check_answer(answer: Answer) -> None:
+    """Raises ValueError for a blob that is not in the answers' room."""
+    if answer.blob is not None and not answer.blob.startswith(ANSWERS):
+        raise ValueError(f"the key {answer.blob!r} is not one of an answer")
 
 
 def _bad_cursor() -> InvalidParameter:

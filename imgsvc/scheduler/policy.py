@@ -32,6 +32,8 @@ class Policy:
     retention_s: float = 7 * _DAY
     #: Seconds that an image stored for its own sake is kept; None: until it is deleted.
     image_retention_s: float | None = None
+    #: Seconds that an Idempotency-Key is remembered, and the answer under it.
+    idempotency_retention_s: float = _DAY
     #: Seconds in which a waiting job gains one class of priority.
     ageing_s: float = 60.0
     #: Bytes of one uploaded image.

@@ -24,7 +24,7 @@ _ORPHANS_EVERY_S = 3600.0
 #: Two sweeps are never closer than this, however soon something expires.
 _SHORTEST_S = 0.5
 #: Where blobs are that a record should name.
-_ROOMS = ("images", "results")
+_ROOMS = ("images", "results", "answers")
 
 
 class Sweeper:
@@ -74,12 +74,13 @@ class Sweeper:
             await self._pause()
 
     async def expired(self) -> None:
-        """Remove the jobs and images whose time is up, and memories older than theirs."""
+        """Remove the jobs, images and receipts whose time is up, and memories older than theirs."""
         self._soonest = None
         now = self._clock()
         while jobs := await self._store.expire(now, limit=_SOME):
             await self.remove_results(jobs)
         await self.remove_unneeded_images()
+        await self._remove_receipts(now)
         await self._store.forget(now)
         self.expect(await self._store.next_expiry())
 
@@ -103,6 +104,12 @@ class Sweeper:
         """Forget and remove the images that nobody needs any more."""
         now = self._clock()
         while keys := await self._store.unneeded_images(now, limit=_SOME):
+            await self.remove(keys)
+
+    async def _remove_receipts(self, now: int) -> None:
+        removed = _SOME
+        while removed == _SOME:
+            removed, keys = await self._store.expire_receipts(now, limit=_SOME)
             await self.remove(keys)
 
     async def remove(self, keys: Iterable[str]) -> None:

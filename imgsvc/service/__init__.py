@@ -1,22 +1,28 @@
 """The use cases: submit, look, fetch, cancel, process; uploads stream to staging in `intake`."""
 
+from imgsvc.jobstore import Answer, Receipt
 from imgsvc.scheduler import Policy
 from imgsvc.service.blobs import Blob
 from imgsvc.service.intake import Incoming, Intake, Staged
+from imgsvc.service.keys import Claim, Keys
 from imgsvc.service.requests import JobRequest, Processed, QueueStats, Readiness, Stats, UploadStats, Workers
 from imgsvc.service.room import Place
 from imgsvc.service.service import Service
 
 __all__ = [
+    "Answer",
     "Blob",
+    "Claim",
     "Incoming",
     "Intake",
     "JobRequest",
+    "Keys",
     "Place",
     "Policy",
     "Processed",
     "QueueStats",
     "Readiness",
+    "Receipt",
     "Service",
     "Staged",
     "Stats",

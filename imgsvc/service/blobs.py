@@ -63,12 +63,13 @@ class Blobs:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
 
-    async def open(self, key: str, size: int) -> Blob:
+    async def open(self, key: str, size: int, *unneeded: str) -> Blob:
         """Open a blob that a record says has `size` bytes; small ones are read at once.
 
-        Raises ResultExpired when it is gone (someone removed it between the record and now).
+        Blobs that are `unneeded` now are removed. Raises ResultExpired when it is gone (someone removed it
+        between the record and now).
         """
-        return await self._opened(key, size, ())
+        return await self._opened(key, size, unneeded)
 
     async def take(self, key: str, size: int, *others: str) -> Blob:
         """Open a blob and remove it, and `others` with it: the bytes last as long as the Blob."""

@@ -39,10 +39,13 @@ class Calls:
     limits: Limits
     boot: str
 
-    async def process(self, staged: Staged, pipeline: Pipeline) -> Processed:
-        """Run one pipeline on an upload now; being canceled kills the work."""
+    async def process(self, staged: Staged, pipeline: Pipeline, keep: str | None = None) -> Processed:
+        """Run one pipeline on an upload now; being canceled kills the work.
+
+        Where it succeeds the result stays as the blob `keep`, if that is given.
+        """
         source = f"staging/{self.boot}/{staged.path.name}"
-        target = Target(name="default", spec=pipeline.text, key=f"{source}-result")
+        target = Target(name="default", spec=pipeline.text, key=keep or f"{source}-result")
         staged.let_go()
         try:
             if self.storage.path(source) != staged.path:
@@ -53,7 +56,8 @@ class Calls:
             if report.outcome is not Outcome.SUCCEEDED or not report.results:
                 refuse(report.problem)
             result = report.results[0]
-            blob = await self.blobs.take(result.key, result.bytes, source)
+            opening = self.blobs.take if keep is None else self.blobs.open
+            blob = await opening(result.key, result.bytes, source)
         except BaseException:
             await self.scheduler.crew.finish(self.scheduler.sweeper.remove_traces([source, target.key]))
             raise

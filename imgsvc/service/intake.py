@@ -48,10 +48,10 @@ class Staged:
 class Incoming:
     """One upload. Write what comes, then finish; leaving the context removes what nobody took."""
 
-    def __init__(self, intake: Intake, limit: int, grown: Grown | None, *, digest: bool) -> None:
+    def __init__(self, intake: Intake, limit: int, grown: Grown | None, *, digest: bool, keep: bool) -> None:
         self._intake = intake
         self._grown = grown
-        self._file = _File(intake.folder / uuid7().hex, hashlib.sha256() if digest else None)
+        self._file = _File(intake.folder / uuid7().hex, hashlib.sha256() if digest else None, keep=keep)
         self._limit = limit
         self._began = time.perf_counter()
         self._chunks: list[bytes] = []
@@ -101,9 +101,10 @@ class Incoming:
     async def _flush(self, *, last: bool) -> None:
         if self._grown is not None:
             await self._grown(self.bytes)
-        self._intake.room(self._held)
+        if self._file.keep:
+            self._intake.room(self._held)
         chunks = self._let_chunks_go()
-        self._ours = True
+        self._ours = self._file.keep
         self._hop = asyncio.ensure_future(_append(self._file, chunks, last=last))
         await asyncio.shield(self._hop)
 
@@ -129,14 +130,21 @@ class Intake:
 
     @asynccontextmanager
     async def begin(
-        self, limit: int | None = None, *, digest: bool = True, grown: Grown | None = None
+        self,
+        limit: int | None = None,
+        *,
+        digest: bool = True,
+        keep: bool = True,
+        grown: Grown | None = None,
     ) -> AsyncIterator[Incoming]:
         """An upload of at most `limit` bytes (the policy's, when not given).
 
         `grown` is told how many bytes it has before they are written; what it raises ends the upload.
         `digest=False` spares the hash, for what is only processed: it can't become a job or an image.
+        `keep=False` spares the file, for what only has to be recognized: its path leads nowhere.
         """
-        incoming = Incoming(self, self._limit if limit is None else limit, grown, digest=digest)
+        limit = self._limit if limit is None else limit
+        incoming = Incoming(self, limit, grown, digest=digest, keep=keep)
         try:
             yield incoming
         finally:
@@ -147,9 +155,10 @@ class Intake:
 class _File:
     """The file behind an upload; used by one thread at a time."""
 
-    def __init__(self, path: Path, digest: hashlib._Hash | None) -> None:
+    def __init__(self, path: Path, digest: hashlib._Hash | None, *, keep: bool) -> None:
         self.path = path
         self.digest = digest
+        self.keep = keep
         self.handle: BinaryIO | None = None
 
 
@@ -158,11 +167,13 @@ def _append(file: _File, chunks: list[bytes], *, last: bool) -> None:
     if len(chunks) > _VECTORS:  # a trickle of tiny ones
         chunks = [b"".join(chunks)]
     try:
-        if file.handle is None:
+        if file.handle is None and file.keep:
             file.handle = file.path.open("xb", buffering=0)
         if file.digest is not None:
             for chunk in chunks:
                 file.digest.update(chunk)
+        if file.handle is None:
+            return
         _write_all(file.handle.fileno(), chunks)
         if last:
             file.handle.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from imgsvc.dispatch import LaneInfo
 from imgsvc.jobs import Priority, Result, State
@@ -28,6 +28,16 @@ class JobRequest:
     reference: str | None = None
     batch: str | None = None
     max_attempts: int | None = None
+
+    @property
+    def meaning(self) -> dict[str, object]:
+        """All of it as plain values, the same for two requests that mean the same.
+
+        What is not given is left out: a field that a later version adds makes no repeat another request.
+        """
+        told = {field.name: getattr(self, field.name) for field in fields(self)}
+        told["outputs"] = [(name, pipeline.text) for name, pipeline in self.outputs.items()]
+        return {name: value for name, value in told.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)

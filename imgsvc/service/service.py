@@ -19,13 +19,14 @@ from imgsvc.errors import (
 )
 from imgsvc.imaging.limits import Limits
 from imgsvc.jobs import Image, Job, Result, State, Timings, new_id
-from imgsvc.jobstore import ImagePage, JobStore, Page
+from imgsvc.jobstore import ImagePage, JobStore, Page, Receipt
 from imgsvc.metrics import Metrics
 from imgsvc.pipeline import Pipeline
 from imgsvc.scheduler import Clock, Ended, Policy, Scheduler, now
 from imgsvc.service.blobs import Blob, Blobs
 from imgsvc.service.calls import Calls, refuse
 from imgsvc.service.intake import Intake, Staged
+from imgsvc.service.keys import Keys
 from imgsvc.service.requests import JobRequest, Processed, Readiness, Stats, Workers
 from imgsvc.service.room import Place, Room
 from imgsvc.service.slots import Slots
@@ -79,6 +80,14 @@ class Service:
             policy=policy,
             clock=clock,
         )
+        #: Who comes with an Idempotency-Key: `async with service.keys.claim(key, place) as claim`.
+        self.keys = Keys(
+            store,
+            scheduler,
+            self._blobs,
+            retention_s=policy.idempotency_retention_s,
+            clock=clock,
+        )
         self._calls = Calls(storage=storage, scheduler=scheduler, blobs=self._blobs, limits=limits, boot=boot)
         self._status = Status(
             store=store,
@@ -114,6 +123,12 @@ class Service:
         async with self._slots.slot(QueueTimeout if call else QueueFull):
             yield
 
+    @asynccontextmanager
+    async def admitted_again(self) -> AsyncIterator[None]:
+        """As `admitted`, for a body that only has to be recognized: it needs no room. Raises QueueFull."""
+        async with self._slots.slot(QueueFull):
+            yield
+
     async def _open_for_work(self) -> None:
         self._check_draining()
         await self._room.disk()
@@ -123,24 +138,37 @@ class Service:
             raise Draining("the service is shutting down", retry_after=self._scheduler.retry_after())
 
     async def submit(
-        self, staged: Staged, request: JobRequest, *, filename: str | None = None, place: Place | None = None
+        self,
+        staged: Staged,
+        request: JobRequest,
+        *,
+        filename: str | None = None,
+        place: Place | None = None,
+        receipt: Receipt | None = None,
     ) -> Job:
         """A durable job with an image that has just arrived; when this returns, the promise is made.
 
-        `place` is what `admitted` gave. Raises the ImageRefused errors that the header shows,
-        OutputTooLarge, QueueFull, Draining and what the storage and the store raise.
+        `place` is what `admitted` gave; the request's `receipt` is kept with the job, both or neither.
+        Raises the ImageRefused errors that the header shows, OutputTooLarge, QueueFull, Draining,
+        IdempotencyKeyInUse and what the storage and the store raise.
         """
         self._check_draining()
-        return await self._submissions.upload(staged, request, filename, place)
+        return await self._submissions.upload(staged, request, filename, place, receipt)
 
     async def submit_stored(
-        self, image: str, request: JobRequest, *, filename: str | None = None, place: Place | None = None
+        self,
+        image: str,
+        request: JobRequest,
+        *,
+        filename: str | None = None,
+        place: Place | None = None,
+        receipt: Receipt | None = None,
     ) -> Job:
         """A durable job with a stored image, by its id. Raises NotFound, and as `submit`."""
         await self._open_for_work()
-        return await self._submissions.stored(await self.image(image), request, filename, place)
+        return await self._submissions.stored(await self.image(image), request, filename, place, receipt)
 
-    async def retry(self, id: str) -> Job:
+    async def retry(self, id: str, *, receipt: Receipt | None = None) -> Job:
         """A new job that does what an ended one was to do. Raises JobNotFinished, NotFound, as `submit`."""
         job = await self.job(id)
         if not job.state.ended:
@@ -162,16 +190,18 @@ class Service:
                 filename=job.filename,
                 outputs=job.outputs,
                 timings=Timings(),
-            )
+            ),
+            None,
+            receipt,
         )
 
-    async def process(self, staged: Staged, pipeline: Pipeline) -> Processed:
-        """Run a pipeline on an upload now and hand its result over; nothing is kept.
+    async def process(self, staged: Staged, pipeline: Pipeline, *, keep: str | None = None) -> Processed:
+        """Run a pipeline on an upload now and hand its result over; nothing is kept but the blob `keep`.
 
         Being canceled kills the work. Raises QueueTimeout when no lane was free in time, Draining, the
         ImageRefused and TaskFailed errors, InsufficientStorage. Close `Processed.blob` when it is sent.
         """
-        return await self._calls.process(staged, pipeline)
+        return await self._calls.process(staged, pipeline, keep)
 
     # -- jobs -----------------------------------------------------------------------------------
 
@@ -280,10 +310,10 @@ class Service:
 
     # -- images ---------------------------------------------------------------------------------
 
-    async def add_image(self, staged: Staged) -> tuple[Image, bool]:
+    async def add_image(self, staged: Staged, *, receipt: Receipt | None = None) -> tuple[Image, bool]:
         """Store an image for its own sake: what stands, and whether it is new. Raises as `submit`."""
         self._check_draining()
-        return await self._submissions.image(staged)
+        return await self._submissions.image(staged, receipt)
 
     async def image(self, id: str) -> Image:
         """A stored image; raises NotFound."""

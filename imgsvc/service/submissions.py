@@ -12,7 +12,7 @@ from imgsvc.errors import ImageRefused, NotFound
 from imgsvc.imaging.facts import Facts
 from imgsvc.imaging.limits import Limits, check_output, check_source
 from imgsvc.jobs import Image, Job, Output, State, Timings, image_id, image_key, new_id
-from imgsvc.jobstore import JobStore, rank
+from imgsvc.jobstore import JobStore, Receipt, rank
 from imgsvc.pipeline import Pipeline
 from imgsvc.raster.geometry import Size
 from imgsvc.scheduler import Clock, Policy, Scheduler
@@ -36,7 +36,12 @@ class Submissions:
     clock: Clock
 
     async def upload(
-        self, staged: Staged, request: JobRequest, filename: str | None, place: Place | None = None
+        self,
+        staged: Staged,
+        request: JobRequest,
+        filename: str | None,
+        place: Place | None,
+        receipt: Receipt | None,
     ) -> Job:
         """A job with an image that has just been uploaded."""
         known = await self.store.image(image_id(_digest(staged)))
@@ -47,23 +52,29 @@ class Submissions:
             image = self._image(staged, facts)
         check(request.outputs, facts, self.limits)
         job = self._job(request, image, filename, staged.upload_ms)
-        return await self.scheduler.crew.finish(self._add_upload(job, staged, place, known=image is known))
+        adding = self._add_upload(job, staged, place, receipt, known=image is known)
+        return await self.scheduler.crew.finish(adding)
 
     async def stored(
-        self, image: Image, request: JobRequest, filename: str | None = None, place: Place | None = None
+        self,
+        image: Image,
+        request: JobRequest,
+        filename: str | None,
+        place: Place | None,
+        receipt: Receipt | None,
     ) -> Job:
         """A job with an image that is stored; raises NotFound when it went meanwhile."""
         check(request.outputs, _facts(image), self.limits)
-        return await self.again(self._job(request, image, filename, None), place)
+        return await self.again(self._job(request, image, filename, None), place, receipt)
 
-    async def again(self, job: Job, place: Place | None = None) -> Job:
+    async def again(self, job: Job, place: Place | None, receipt: Receipt | None) -> Job:
         """Add a job whose image is stored; raises NotFound when it went meanwhile."""
-        return await self.scheduler.crew.finish(self._add_stored(job, place))
+        return await self.scheduler.crew.finish(self._add_stored(job, place, receipt))
 
-    async def image(self, staged: Staged) -> tuple[Image, bool]:
+    async def image(self, staged: Staged, receipt: Receipt | None) -> tuple[Image, bool]:
         """Store an image for its own sake: what stands, and whether it is new."""
         facts = await self.dispatcher.probe(staged.path, self.limits)
-        return await self.scheduler.crew.finish(self._add_image(self._image(staged, facts), staged))
+        return await self.scheduler.crew.finish(self._add_image(self._image(staged, facts), staged, receipt))
 
     # -- the parts ------------------------------------------------------------------------------
 
@@ -105,19 +116,21 @@ class Submissions:
             timings=Timings(upload_ms=upload_ms),
         )
 
-    async def _add_upload(self, job: Job, staged: Staged, place: Place | None, *, known: bool) -> Job:
+    async def _add_upload(
+        self, job: Job, staged: Staged, place: Place | None, receipt: Receipt | None, *, known: bool
+    ) -> Job:
         async with self.room.adding(staged.bytes, place):
             if known:
                 try:
                     # The same bytes are there: nothing more needs to be kept.
-                    return await self._record(job, stored=True)
+                    return await self._record(job, receipt, stored=True)
                 except NotFound:  # they went this moment
                     fresh = {"key": image_key(job.image.id), "created_at": job.created_at, "expires_at": None}
                     job = job.evolve(image=job.image.model_copy(update=fresh))
             with self.scheduler.pending.hold([job.image.key]):
                 await self._adopt(staged, job.image)
                 try:
-                    added = await self._record(job)
+                    added = await self._record(job, receipt)
                 except BaseException:
                     await self.scheduler.sweeper.remove([job.image.key])
                     raise
@@ -125,18 +138,18 @@ class Submissions:
                     await self.scheduler.sweeper.remove([job.image.key])
                 return added
 
-    async def _add_stored(self, job: Job, place: Place | None) -> Job:
+    async def _add_stored(self, job: Job, place: Place | None, receipt: Receipt | None) -> Job:
         async with self.room.adding(job.image.bytes, place):
-            return await self._record(job, stored=True)
+            return await self._record(job, receipt, stored=True)
 
-    async def _add_image(self, image: Image, staged: Staged) -> tuple[Image, bool]:
+    async def _add_image(self, image: Image, staged: Staged, receipt: Receipt | None) -> tuple[Image, bool]:
         if self.policy.image_retention_s is not None:
             expires_at = image.created_at + round(self.policy.image_retention_s * 1000)
             image = image.model_copy(update={"expires_at": expires_at})
         with self.scheduler.pending.hold([image.key]):
             await self._adopt(staged, image)
             try:
-                standing, new = await self.store.add_image(image)
+                standing, new = await self.store.add_image(image, receipt=receipt)
             except BaseException:
                 await self.scheduler.sweeper.remove([image.key])
                 raise
@@ -154,10 +167,11 @@ class Submissions:
             await asyncio.to_thread(staged.path.unlink, missing_ok=True)
             raise
 
-    async def _record(self, job: Job, *, stored: bool = False) -> Job:
+    async def _record(self, job: Job, receipt: Receipt | None, *, stored: bool = False) -> Job:
         place = rank(job.created_at, job.priority, self.policy.ageing_s)
         logs.remember(job.id)
-        return await self.scheduler.added(await self.store.add(job, rank=place, stored=stored))
+        added = await self.store.add(job, rank=place, stored=stored, receipt=receipt)
+        return await self.scheduler.added(added)
 
 
 def check(outputs: Mapping[str, Pipeline], facts: Facts, limits: Limits) -> None:

@@ -179,6 +179,7 @@ def _policy(settings: Settings) -> Policy:
         quarantine_s=settings.quarantine,
         retention_s=settings.retention,
         image_retention_s=settings.image_retention,
+        idempotency_retention_s=settings.idempotency_retention,
         ageing_s=settings.priority_ageing,
         max_body=settings.max_body,
         queue_limit=settings.queue_limit,

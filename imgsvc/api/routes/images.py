@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from imgsvc import errors, formats
-from imgsvc.api import documents, examples, names, parameters
+from imgsvc.api import documents, examples, keys, names, parameters
 from imgsvc.api.delivery import File, deliver
 from imgsvc.api.door import answer, image_id, revalidated, service
 from imgsvc.api.openapi import STORED, UPLOAD, document, operation, pictures, plain
@@ -26,6 +26,7 @@ from imgsvc.api.routes.shared import (
     media_types,
 )
 from imgsvc.api.uploads import Reads, received
+from imgsvc.jobs import Image
 
 router = APIRouter(tags=["Images"])
 
@@ -37,6 +38,15 @@ _LONGEST_CURSOR = 512
 def _nothing(values: Mapping[str, str], _complete: bool) -> None:
     """Storing an image takes no parameters."""
     Reader(values, ()).done()
+
+
+def _stored(image: Image, *, new: bool) -> Response:
+    shows = documents.image(image)
+    return answer(shows, 201 if new else 200, {"Location": shows["links"]["self"]})
+
+
+async def _image_again(request: Request, id: str) -> Response:
+    return _stored(await service(request).image(id), new=True)
 
 
 @router.post(
@@ -52,18 +62,20 @@ def _nothing(values: Mapping[str, str], _complete: bool) -> None:
         },
         body=image_body(),
         errors=(*UPLOAD, errors.QueueFull, *STORED),
+        keyed=True,
     ),
 )
+@keys.making(_image_again)
 async def create_image(request: Request) -> Response:
     """Stores an image for later jobs, until it is deleted (or for `IMAGE_RETENTION`)."""
     serving = service(request)
     async with (
-        serving.admitted_aside(),
+        keys.admitted(request, serving.admitted_aside),
         received(request, serving.intake, Reads((), _nothing)) as upload,
     ):
-        image, new = await serving.add_image(upload.staged)
-    shows = documents.image(image)
-    return answer(shows, 201 if new else 200, {"Location": shows["links"]["self"]})
+        receipt = keys.receipt(request, upload.staged.sha256)
+        image, new = await serving.add_image(upload.staged, receipt=receipt)
+    return _stored(image, new=new)
 
 
 @router.get(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from urllib.parse import urlencode
 
 from fastapi import APIRouter
@@ -10,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from imgsvc import errors
-from imgsvc.api import documents, examples, parameters
+from imgsvc.api import documents, examples, keys, parameters
 from imgsvc.api.door import answer, door, job_id, revalidated, service, shown
 from imgsvc.api.openapi import STORED, UPLOAD, document, operation, parameter, plain
 from imgsvc.api.parameters import Reader
@@ -29,7 +30,7 @@ from imgsvc.api.submissions import FIELDS, MAX_REFERENCE
 from imgsvc.api.uploads import Kind, Reads, declared, json_body, kind, received
 from imgsvc.api.waiting import applied, asked, preferred, while_connected
 from imgsvc.errors import MalformedRequest, NotFound
-from imgsvc.jobs import Job, State
+from imgsvc.jobs import Job, State, image_id
 from imgsvc.service import JobRequest, Place
 
 router = APIRouter(tags=["Jobs"])
@@ -60,6 +61,12 @@ def _body() -> dict[str, object]:
     return body
 
 
+async def job_again(request: Request, id: str) -> Response:
+    """The answer to a submission, from the job that it made."""
+    wait = preferred(request)
+    return await _accepted(request, await service(request).job(id), wait)
+
+
 @router.post(
     "/v1/jobs",
     **operation(
@@ -79,8 +86,10 @@ def _body() -> dict[str, object]:
             errors.QueueFull,
             *STORED,
         ),
+        keyed=True,
     ),
 )
+@keys.making(job_again)
 async def create_job(request: Request) -> Response:
     """Stores the image and promises to run the pipelines on it: 202 means that the promise is on disk.
 
@@ -88,19 +97,23 @@ async def create_job(request: Request) -> Response:
     """
     serving, wait = service(request), preferred(request)
     if kind(request) is Kind.JSON:
-        async with serving.admitted() as place:
+        async with keys.admitted(request, serving.admitted) as place:
             job = await _submit_stored(request, place)
         return await _accepted(request, job, wait)
     reads = Reads(FIELDS, lambda values, complete: _wish(request, values, complete=complete))
     async with (
-        serving.admitted(declared(request)) as place,
-        received(request, serving.intake, reads, grown=place.grow) as upload,
+        keys.admitted(request, partial(serving.admitted, declared(request))) as place,
+        received(request, serving.intake, reads, grown=None if place is None else place.grow) as upload,
     ):
-        job = await serving.submit(upload.staged, upload.wish, filename=upload.filename, place=place)
+        image = image_id(upload.staged.sha256 or "")
+        receipt = keys.receipt(request, [upload.wish.meaning, image, upload.filename])
+        job = await serving.submit(
+            upload.staged, upload.wish, filename=upload.filename, receipt=receipt, place=place
+        )
     return await _accepted(request, job, wait)
 
 
-async def _submit_stored(request: Request, place: Place) -> Job:
+async def _submit_stored(request: Request, place: Place | None) -> Job:
     if parameters.query(request.scope["query_string"]):
         raise MalformedRequest("with a JSON body all parameters belong in the body")
     values = await json_body(request)
@@ -112,7 +125,8 @@ async def _submit_stored(request: Request, place: Place) -> Job:
         reader.refuse("source", f"a stored image's id must be in source: {example}", '{"image": "img_…"}')
     reader.done()
     wish = _wish(request, values, json=True)
-    return await service(request).submit_stored(str(image), wish, place=place)
+    receipt = keys.receipt(request, [wish.meaning, image, None])
+    return await service(request).submit_stored(str(image), wish, receipt=receipt, place=place)
 
 
 def _wish(
@@ -214,8 +228,10 @@ async def get_job(request: Request) -> Response:
         {200: document("Job", "The job afterwards.", examples.JOB | {"status": "canceled", "results": []})},
         parameters=[JOB_ID],
         errors=_GONE,
+        keyed=True,
     ),
 )
+@keys.repeatable
 async def cancel_job(request: Request) -> Response:
     """A running job is killed and its CPU freed; a job that has ended stays as it is."""
     shows, _ = await shown(service(request), await service(request).cancel(job_id(request)))
@@ -230,8 +246,10 @@ async def cancel_job(request: Request) -> Response:
         {200: document("Canceled", "How many were canceled.", {"canceled": 12})},
         parameters=[parameter("query", "status", "Which jobs.", {"type": "string", "enum": ["queued"]})],
         errors=(errors.InvalidParameter, *STORED),
+        keyed=True,
     ),
 )
+@keys.repeatable
 async def cancel_jobs(request: Request) -> Response:
     """Cancels every job that has not started."""
     reader = Reader(parameters.query(request.scope["query_string"]), ("status", "batch"))
@@ -257,11 +275,14 @@ async def cancel_jobs(request: Request) -> Response:
             errors.Draining,
             errors.InsufficientStorage,
         ),
+        keyed=True,
     ),
 )
+@keys.making(job_again)
 async def retry_job(request: Request) -> Response:
     """A new job that does what an ended one was to do."""
-    return await _accepted(request, await service(request).retry(job_id(request)), None)
+    receipt = keys.receipt(request)
+    return await _accepted(request, await service(request).retry(job_id(request), receipt=receipt), None)
 
 
 @router.delete(

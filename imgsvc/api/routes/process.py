@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
 from imgsvc import errors, formats
-from imgsvc.api import documents, names
+from imgsvc.api import documents, keys, names
 from imgsvc.api.conditional import Span
 from imgsvc.api.delivery import File, Sent
 from imgsvc.api.door import door, service
@@ -52,10 +53,13 @@ _EXTENSIONS = {found.media_type: found.extension for found in formats.registry()
             errors.QueueTimeout,
             errors.StorageUnavailable,
         ),
+        keyed=True,
     ),
 )
+@keys.making()
 async def process(request: Request) -> Response:
-    """Runs a pipeline on the image in the body and answers with the result; nothing is kept.
+    """Runs a pipeline on the image in the body and answers with the result; nothing is kept (under an
+    `Idempotency-Key` the answer is, for as long as the key).
 
     Without `ops` the image is only encoded again. When no worker is free within `SYNC_WAIT` the answer
     is 503 `queue-timeout`; a client that goes away takes its work with it.
@@ -68,10 +72,11 @@ async def process(request: Request) -> Response:
 
     reads = Reads(("ops",), read)
     async with (
-        serving.admitted_aside(call=True),
+        keys.admitted(request, partial(serving.admitted_aside, call=True)),
         received(request, serving.intake, reads, digest=False) as upload,
     ):
-        processed = await while_connected(request, serving.process(upload.staged, upload.wish))
+        keep = keys.room(request, [upload.wish.text, upload.staged.sha256, upload.filename])
+        processed = await while_connected(request, serving.process(upload.staged, upload.wish, keep=keep))
     return _answer(processed, upload.filename)
 
 

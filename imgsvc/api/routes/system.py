@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from imgsvc import errors
-from imgsvc.api import reports
+from imgsvc.api import keys, reports
 from imgsvc.api.door import answer, door, service
 from imgsvc.api.envelope import refusal
 from imgsvc.api.openapi import STORED, document, operation
@@ -50,8 +50,10 @@ async def get_workers(request: Request) -> Response:
         "Pause the queue",
         {200: document("Paused", "It is paused.", {"paused": True})},
         errors=STORED,
+        keyed=True,
     ),
 )
+@keys.repeatable
 async def pause_queue(request: Request) -> Response:
     """No queued job starts until the queue is resumed, over restarts; jobs are still taken."""
     await service(request).pause()
@@ -65,8 +67,10 @@ async def pause_queue(request: Request) -> Response:
         "Resume the queue",
         {200: document("Paused", "It is not paused.", {"paused": False})},
         errors=STORED,
+        keyed=True,
     ),
 )
+@keys.repeatable
 async def resume_queue(request: Request) -> Response:
     """Queued jobs start again."""
     await service(request).resume()

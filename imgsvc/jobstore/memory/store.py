@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from imgsvc.errors import ImageInUse, NotFound, Problem, ResultExpired, StorageUnavailable, WorkerCrashed
 from imgsvc.jobs import TRANSITIONS, Attempt, Image, Job, State, owner
 from imgsvc.jobstore._base import REMEMBERED_MS, Backlog, Ending, ImagePage, Page
-from imgsvc.jobstore._checks import check_image, check_job, check_results, job_cursor
+from imgsvc.jobstore._checks import check_answer, check_image, check_job, check_results, job_cursor
+from imgsvc.jobstore._receipts import Answer, Receipt
 from imgsvc.jobstore.memory.pictures import Pictures
+from imgsvc.jobstore.memory.receipts import Receipts
 
 
 class MemoryStore:
@@ -18,6 +20,7 @@ class MemoryStore:
         self._held_jobs: dict[str, Job] = {}
         self._ranks: dict[str, int] = {}  # of the jobs that have not ended
         self._pictures = Pictures()
+        self._receipts = Receipts()
         self._removed: dict[str, int] = {}
         self._paused = False
         self._open = False
@@ -37,10 +40,12 @@ class MemoryStore:
         """See `JobStore.ping`."""
         self._check_open()
 
-    async def add_image(self, image: Image) -> tuple[Image, bool]:
+    async def add_image(self, image: Image, *, receipt: Receipt | None = None) -> tuple[Image, bool]:
         """See `JobStore.add_image`."""
         self._check_open()
         check_image(image)
+        self._receipts.check(receipt)
+        self._receipts.keep(receipt, image.id)
         return self._pictures.keep(image)
 
     async def image(self, id: str) -> Image | None:
@@ -59,15 +64,17 @@ class MemoryStore:
             raise ImageInUse(f"{users} queued or running jobs need this image")
         return self._pictures.remove(id, now)
 
-    async def add(self, job: Job, *, rank: int, stored: bool = False) -> Job:
+    async def add(self, job: Job, *, rank: int, stored: bool = False, receipt: Receipt | None = None) -> Job:
         """See `JobStore.add`."""
         check_job(job)
         if job.id in self._jobs:
             raise ValueError(f"{job.id} is there already")
+        self._receipts.check(receipt)
         if not stored:
             self._pictures.bring(job.image)
         elif self._pictures.find(job.image.id) is None:
             raise NotFound(f"there is no image {job.image.id}")
+        self._receipts.keep(receipt, job.id)
         self._jobs[job.id] = job
         self._ranks[job.id] = rank
         return self._shown(job)
@@ -215,6 +222,17 @@ class MemoryStore:
         starts = (job.not_before for job in self._queued() if job.not_before is not None)
         return min((start for start in starts if start > now), default=None)
 
+    async def receipt(self, key: str, now: int) -> Receipt | None:
+        """See `JobStore.receipt`."""
+        self._check_open()
+        return self._receipts.find(key, now)
+
+    async def answered(self, receipt: Receipt, answer: Answer) -> bool:
+        """See `JobStore.answered`."""
+        self._check_open()
+        check_answer(answer)
+        return self._receipts.answered(receipt, answer)
+
     async def expire(self, now: int, *, limit: int) -> Sequence[Job]:
         """See `JobStore.expire`."""
         ends = ((job.expires_at, job.id) for job in self._jobs.values() if job.expires_at is not None)
@@ -226,6 +244,11 @@ class MemoryStore:
         needed = {job.image.id for job in self._to_do()}
         return self._pictures.remove_unneeded(now, limit, needed=needed, shown=self._shown_images())
 
+    async def expire_receipts(self, now: int, *, limit: int) -> tuple[int, Sequence[str]]:
+        """See `JobStore.expire_receipts`."""
+        self._check_open()
+        return self._receipts.expire(now, limit)
+
     async def next_expiry(self) -> int | None:
         """See `JobStore.next_expiry`."""
         self._check_open()
@@ -235,7 +258,8 @@ class MemoryStore:
 
     async def known_keys(self, keys: Sequence[str]) -> frozenset[str]:
         """See `JobStore.known_keys`."""
-        return frozenset(key for key in keys if key in self._names(owner(key)))
+        answers = self._receipts.blobs()
+        return frozenset(key for key in keys if key in answers or key in self._names(owner(key)))
 
     async def forget(self, now: int) -> None:
         """See `JobStore.forget`."""

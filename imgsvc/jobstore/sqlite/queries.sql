@@ -267,6 +267,39 @@ DELETE FROM images WHERE number IN (
     WHERE removed_at IS NOT NULL AND NOT jobs AND removed_at < :then LIMIT :limit
 )
 
+-- get_receipt --
+SELECT key, place, meaning, subject, created_at, expires_at, status, headers, body, blob, size
+FROM receipts WHERE key = :key AND expires_at > :now
+
+-- keep_receipt --
+INSERT INTO receipts (key, place, meaning, subject, created_at, expires_at)
+VALUES (:key, :place, :meaning, :subject, :created_at, :expires_at)
+ON CONFLICT (key) DO UPDATE SET
+    place = excluded.place,
+    meaning = excluded.meaning,
+    subject = excluded.subject,
+    created_at = excluded.created_at,
+    expires_at = excluded.expires_at,
+    status = NULL,
+    headers = NULL,
+    body = NULL,
+    blob = NULL,
+    size = NULL
+WHERE receipts.expires_at <= excluded.created_at
+
+-- answer_receipt --
+UPDATE receipts SET status = :status, headers = :headers, body = :body, blob = :blob, size = :size
+WHERE key = :key AND place = :place AND meaning = :meaning AND created_at = :created_at AND status IS NULL
+
+-- expire_receipts --
+DELETE FROM receipts WHERE rowid IN (
+    SELECT rowid FROM receipts INDEXED BY receipts_expiring WHERE expires_at <= :now ORDER BY expires_at LIMIT :limit
+)
+RETURNING blob
+
+-- answer_names --
+SELECT 1 FROM receipts WHERE blob = :key
+
 -- paused --
 SELECT paused FROM queue
 

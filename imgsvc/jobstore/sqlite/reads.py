@@ -10,7 +10,7 @@ from heapq import merge
 from itertools import islice
 
 from imgsvc.errors import ResultExpired
-from imgsvc.jobs import Image, Job, State, owner
+from imgsvc.jobs import ANSWERS, Image, Job, State, owner
 from imgsvc.jobstore._base import Backlog, ImagePage, Page
 from imgsvc.jobstore._checks import image_cursor_of
 from imgsvc.jobstore.sqlite.queries import SQL
@@ -127,13 +127,19 @@ def next_expiry(connection: sqlite3.Connection) -> int | None:
 
 
 def known_keys(connection: sqlite3.Connection, keys: Sequence[str]) -> frozenset[str]:
-    """The keys that their owners' records name: looked up by owner, so that keys need no index."""
-    return frozenset(key for key in keys if (whose := owner(key)) and _names(connection, whose, key))
+    """The keys that some record names: by their owners, so that only those of answers need an index."""
+    return frozenset(key for key in keys if _named(connection, key))
 
 
-def _names(connection: sqlite3.Connection, whose: str, key: str) -> bool:
-    query = SQL["image_names" if whose.startswith("img_") else "result_names"]
-    return connection.execute(query, {"owner": whose, "key": key}).fetchone() is not None
+def _named(connection: sqlite3.Connection, key: str) -> bool:
+    whose = owner(key)
+    if whose is not None:
+        query = "image_names" if whose.startswith("img_") else "result_names"
+    elif key.startswith(ANSWERS):
+        query = "answer_names"
+    else:
+        return False
+    return connection.execute(SQL[query], {"owner": whose, "key": key}).fetchone() is not None
 
 
 def paused(connection: sqlite3.Connection) -> bool:

@@ -9,8 +9,16 @@ from pathlib import Path
 from imgsvc.errors import Problem
 from imgsvc.jobs import Image, Job, State
 from imgsvc.jobstore._base import Backlog, Ending, ImagePage, Page
-from imgsvc.jobstore._checks import check_image, check_job, check_results, image_cursor, job_cursor
-from imgsvc.jobstore.sqlite import reads, writes
+from imgsvc.jobstore._checks import (
+    check_answer,
+    check_image,
+    check_job,
+    check_results,
+    image_cursor,
+    job_cursor,
+)
+from imgsvc.jobstore._receipts import Answer, Receipt
+from imgsvc.jobstore.sqlite import reads, receipts, writes
 from imgsvc.jobstore.sqlite.clerk import Clerk, one_by_one, together
 from imgsvc.jobstore.sqlite.connection import reader, writer
 
@@ -50,10 +58,10 @@ class SqliteStore:
         await self._writer.hand(writes.ping)
         await self._reader.hand(reads.ping)
 
-    async def add_image(self, image: Image) -> tuple[Image, bool]:
+    async def add_image(self, image: Image, *, receipt: Receipt | None = None) -> tuple[Image, bool]:
         """See `JobStore.add_image`."""
         check_image(image)
-        return await self._writer.hand(partial(writes.add_image, image=image))
+        return await self._writer.hand(partial(writes.add_image, image=image, receipt=receipt))
 
     async def image(self, id: str) -> Image | None:
         """See `JobStore.image`."""
@@ -67,10 +75,12 @@ class SqliteStore:
         """See `JobStore.delete_image`."""
         return await self._writer.hand(partial(writes.delete_image, id=id, now=now))
 
-    async def add(self, job: Job, *, rank: int, stored: bool = False) -> Job:
+    async def add(self, job: Job, *, rank: int, stored: bool = False, receipt: Receipt | None = None) -> Job:
         """See `JobStore.add`."""
         check_job(job)
-        return await self._writer.hand(partial(writes.add, job=job, rank=rank, stored=stored))
+        return await self._writer.hand(
+            partial(writes.add, job=job, rank=rank, stored=stored, receipt=receipt)
+        )
 
     async def get(self, id: str) -> Job | None:
         """See `JobStore.get`."""
@@ -146,6 +156,15 @@ class SqliteStore:
         """See `JobStore.next_start`."""
         return await self._reader.hand(partial(reads.next_start, now=now))
 
+    async def receipt(self, key: str, now: int) -> Receipt | None:
+        """See `JobStore.receipt`."""
+        return await self._reader.hand(partial(receipts.find, key=key, now=now))
+
+    async def answered(self, receipt: Receipt, answer: Answer) -> bool:
+        """See `JobStore.answered`."""
+        check_answer(answer)
+        return await self._writer.hand(partial(receipts.answered, receipt=receipt, answer=answer))
+
     async def expire(self, now: int, *, limit: int) -> Sequence[Job]:
         """See `JobStore.expire`."""
         return await self._writer.hand(partial(writes.expire, now=now, limit=limit))
@@ -153,6 +172,10 @@ class SqliteStore:
     async def unneeded_images(self, now: int, *, limit: int) -> Sequence[str]:
         """See `JobStore.unneeded_images`."""
         return await self._writer.hand(partial(writes.unneeded_images, now=now, limit=limit))
+
+    async def expire_receipts(self, now: int, *, limit: int) -> tuple[int, Sequence[str]]:
+        """See `JobStore.expire_receipts`."""
+        return await self._writer.hand(partial(receipts.expire, now=now, limit=limit))
 
     async def next_expiry(self) -> int | None:
         """See `JobStore.next_expiry`."""

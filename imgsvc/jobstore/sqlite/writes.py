@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from imgsvc.errors import ImageInUse, NotFound, Problem, WorkerCrashed
 from imgsvc.jobs import TRANSITIONS, Image, Job, State
 from imgsvc.jobstore._base import REMEMBERED_MS, Ending
-from imgsvc.jobstore.sqlite import reads
+from imgsvc.jobstore._receipts import Receipt
+from imgsvc.jobstore.sqlite import reads, receipts
 from imgsvc.jobstore.sqlite.queries import SQL
 from imgsvc.jobstore.sqlite.rows import (
     image_from,
@@ -33,8 +34,11 @@ def ping(_: sqlite3.Connection) -> None:
 # -- images ---------------------------------------------------------------------------------------
 
 
-def add_image(connection: sqlite3.Connection, image: Image) -> tuple[Image, bool]:
+def add_image(
+    connection: sqlite3.Connection, image: Image, receipt: Receipt | None = None
+) -> tuple[Image, bool]:
     """Keep an image for its own sake: what stands, and whether it is new."""
+    receipts.keep(connection, receipt, image.id)
     standing = image_from(connection.execute(SQL["add_image"], image_to(image)).fetchone())
     return standing, standing.key == image.key
 
@@ -62,8 +66,11 @@ def unneeded_images(connection: sqlite3.Connection, now: int, limit: int) -> lis
 # -- jobs -----------------------------------------------------------------------------------------
 
 
-def add(connection: sqlite3.Connection, job: Job, rank: int, *, stored: bool) -> Job:
-    """Record a queued job and its image; the job as recorded."""
+def add(
+    connection: sqlite3.Connection, job: Job, rank: int, *, stored: bool, receipt: Receipt | None = None
+) -> Job:
+    """Record a queued job, its image and the receipt of its request; the job as recorded."""
+    receipts.keep(connection, receipt, job.id)
     row = connection.execute(SQL["stored_image" if stored else "bring_image"], image_to(job.image)).fetchone()
     if row is None:
         raise NotFound(f"there is no image {job.image.id}")

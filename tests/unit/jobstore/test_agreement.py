@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,21 @@ import pytest
 from imgsvc import jobstore
 from imgsvc.errors import ImgsvcError
 from imgsvc.jobs import Job, State, image_key
-from imgsvc.jobstore import Ending, JobStore
+from imgsvc.jobstore import Ending, JobStore, Receipt
 from tests.contracts.jobstore.asking import everything
-from tests.records import DAY, MINUTE, NOW, a_job, a_problem, an_image, results, success
+from tests.records import (
+    DAY,
+    MINUTE,
+    NOW,
+    a_job,
+    a_picture,
+    a_problem,
+    a_receipt,
+    an_answer,
+    an_image,
+    results,
+    success,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -36,6 +49,7 @@ class Chance:
             *[self._claim] * 4,
             *[self._settle] * 4,
             self._add_image,
+            self._answer,
             self._cancel,
             self._fail,
             self._delete,
@@ -61,7 +75,23 @@ class Chance:
         )
         self._jobs.append(job)
         rank, stored = self._random.randrange(5), self._random.random() < 0.3
-        return lambda store: store.add(job, rank=rank, stored=stored)
+        receipt = self._receipt() if self._random.random() < 0.5 else None
+        return lambda store: store.add(job, rank=rank, stored=stored, receipt=receipt)
+
+    def _receipt(self) -> Receipt:
+        key, meaning = self._random.choice("abc"), self._random.choice("xy")
+        return a_receipt(key, meaning=meaning, at=self._now)
+
+    def _answer(self) -> Call:
+        receipt = self._receipt()
+        answer = self._random.choice([an_answer(), a_picture()])
+        later = replace(receipt, expires_at=self._now + self._random.choice([1, MINUTE, DAY]))
+
+        async def call(store: JobStore) -> object:
+            standing = await store.receipt(receipt.key, receipt.created_at)
+            return await store.answered(standing or later, answer), standing
+
+        return call
 
     def _claim(self) -> Call:
         now, lane = self._now, self._random.randrange(3)
@@ -87,7 +117,8 @@ class Chance:
     def _add_image(self) -> Call:
         content, expires_at = self._random.randrange(6), self._random.choice([None, self._now + MINUTE])
         image = an_image(f"content {content}", at=self._now, expires_at=expires_at)
-        return lambda store: store.add_image(image)
+        receipt = self._receipt() if self._random.random() < 0.5 else None
+        return lambda store: store.add_image(image, receipt=receipt)
 
     def _cancel(self) -> Call:
         job, now = self._job(), self._now
@@ -111,8 +142,9 @@ class Chance:
         async def call(store: JobStore) -> object:
             expired = await store.expire(now, limit=limit)
             unneeded = await store.unneeded_images(now, limit=100)
+            removed, blobs = await store.expire_receipts(now, limit=100)
             await store.forget(now)
-            return [*expired], sorted(unneeded)
+            return [*expired], sorted(unneeded), removed, sorted(blobs)
 
         return call
 
