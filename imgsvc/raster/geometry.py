@@ -56,6 +56,15 @@ class Box(NamedTuple):
         """The same rectangle on a picture that is `x` and `y` times as large."""
         return Box(self.left * x, self.top * y, self.right * x, self.bottom * y)
 
+    def within(self, size: Size) -> Box:
+        """What of it lies on a picture of this size: rounding may have put an edge a hair outside."""
+        return Box(
+            max(0.0, self.left),
+            max(0.0, self.top),
+            min(float(size.width), self.right),
+            min(float(size.height), self.bottom),
+        )
+
 
 class Offset(NamedTuple):
     """A place in whole pixels, from the left and the top."""

@@ -108,7 +108,8 @@ def resize(
     if box is not None:
         seen = orientation.size(stored)
         of = of or seen
-        part = orientation.stored(box.scaled(seen.width / of.width, seen.height / of.height), seen)
+        scaled = box.scaled(seen.width / of.width, seen.height / of.height)
+        part = orientation.stored(scaled, seen).within(stored)
     return orientation.upright(_resize(image, orientation.size(size), part, kernel))
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
+from PIL import Image
 
 from imgsvc import operations
 from imgsvc.imaging import Facts, Limits
 from imgsvc.imaging.decode import reduction
 from imgsvc.pipeline import Grammar
-from tests.differential.legs import ours, psnr, worst
+from tests.differential.legs import LEGS, ours, psnr, worst
 from tests.photos import photo
 
 ON, OFF = Limits(), Limits(reduce_gap=1e9)
@@ -77,3 +80,19 @@ def test_a_focal_point_is_the_same_place_on_a_reduced_decode() -> None:
     assert (
         psnr(ours(SOURCE, ops, simd=False, limits=ON), ours(SOURCE, ops, simd=False, limits=OFF)) >= DECIBELS
     )
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("size", [(301, 203), (3000, 1999)])
+@pytest.mark.parametrize("ops", ["resize:x30", "resize:320x", "resize:200x200,fit=cover", "resize:0.1"])
+def test_no_orientation_spoils_a_reduced_decode(orientation: int, size: tuple[int, int], ops: str) -> None:
+    """Sides that are no multiple of eight: the scale between the two pictures is no round number."""
+    exif = Image.Exif()
+    exif[0x112] = orientation
+    source = io.BytesIO()
+    Image.new("RGB", size, (200, 40, 40)).save(source, "JPEG", exif=exif)
+    for simd in LEGS:
+        assert (
+            ours(source.getvalue(), ops, simd=simd).size
+            == ours(source.getvalue(), ops, simd=simd, limits=OFF).size
+        )

@@ -121,6 +121,24 @@ def test_any_size_and_box_can_be_had(
 
 
 @pytest.mark.usefixtures("_leg")
+@pytest.mark.usefixtures("_leg")
+@settings(deadline=None, max_examples=300)
+@given(
+    of=st.tuples(st.integers(2, 1500), st.integers(2, 1500)),
+    reduced=st.sampled_from([2, 4, 8]),
+    orientation=st.sampled_from(Orientation),
+)
+def test_the_whole_of_a_reduced_picture_is_never_a_hair_more(
+    of: tuple[int, int], reduced: int, orientation: Orientation
+) -> None:
+    """How JPEGs are decoded at a half, a quarter or an eighth: sides are rounded up."""
+    stored = Size(-(-of[0] // reduced), -(-of[1] // reduced))
+    whole = orientation.size(Size(*of))
+    image = Image.new("L", stored)
+    made = resample.resize(image, Size(3, 2), box=Box(0, 0, *whole), of=whole, orientation=orientation)
+    assert made.size == (3, 2)
+
+
 def test_a_flat_colour_stays_what_it_is() -> None:
     for colour in ((0, 0, 0, 255), (255, 255, 255, 255), (17, 130, 201, 255)):
         image = Image.new("RGBA", (300, 200), colour)
