@@ -210,6 +210,12 @@ class JobStore(Protocol):
         The line is all queued jobs by rank and id, those included that wait for their `not_before`.
         """
 
+    async def positions(self, ids: Sequence[str]) -> Mapping[str, int]:
+        """The places of several jobs at once; those that are not queued are left out."""
+
+    async def depths(self) -> Mapping[Priority, int]:
+        """Queued jobs by priority; every priority is there."""
+
     async def backlog(self) -> Backlog:
         """What waits now; cheap enough for every submission."""
 

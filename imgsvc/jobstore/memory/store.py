@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from imgsvc.errors import ImageInUse, NotFound, Problem, ResultExpired, StorageUnavailable, WorkerCrashed
-from imgsvc.jobs import TRANSITIONS, Attempt, Image, Job, State, owner
+from imgsvc.jobs import TRANSITIONS, Attempt, Image, Job, Priority, State, owner
 from imgsvc.jobstore._base import REMEMBERED_MS, Backlog, Ending, ImagePage, Page
 from imgsvc.jobstore._checks import check_answer, check_image, check_job, check_results, job_cursor
 from imgsvc.jobstore._receipts import Answer, Receipt
@@ -195,8 +197,19 @@ class MemoryStore:
 
     async def position(self, id: str) -> int | None:
         """See `JobStore.position`."""
-        places = {job.id: self._place(job) for job in self._queued()}
-        return sum(place <= places[id] for place in places.values()) if id in places else None
+        return (await self.positions([id])).get(id)
+
+    async def positions(self, ids: Sequence[str]) -> Mapping[str, int]:
+        """See `JobStore.positions`."""
+        line = sorted(self._place(job) for job in self._queued())
+        jobs = map(self._jobs.get, ids)
+        queued = [job for job in jobs if job is not None and job.state is State.QUEUED]
+        return {job.id: bisect_left(line, self._place(job)) + 1 for job in queued}
+
+    async def depths(self) -> Mapping[Priority, int]:
+        """See `JobStore.depths`."""
+        waiting = Counter(job.priority for job in self._queued())
+        return {priority: waiting[priority] for priority in Priority}
 
     async def backlog(self) -> Backlog:
         """See `JobStore.backlog`."""

@@ -47,14 +47,32 @@ class Errand:
             self.future.set_result(self.result)
 
 
-def together(connection: sqlite3.Connection, errands: Sequence[Errand]) -> None:
+class Journal:
+    """Follows transactions on the thread that runs them; this one forgets everything."""
+
+    @property
+    def length(self) -> int:
+        """How much the open transaction has changed so far."""
+        return 0
+
+    def commit(self) -> None:
+        """What the open transaction has changed is committed."""
+
+    def roll_back(self, length: int = 0) -> None:
+        """What it has changed since it had this length has not happened."""
+
+
+def together(
+    connection: sqlite3.Connection, errands: Sequence[Errand], journal: Journal | None = None
+) -> None:
     """Group commit: all in one transaction and one fsync, yet one that fails takes nobody with it."""
-    if not _transaction(connection, errands):
+    journal = journal or Journal()
+    if not _transaction(connection, errands, journal):
         for errand in errands:
-            _transaction(connection, [errand])
+            _transaction(connection, [errand], journal)
 
 
-def _transaction(connection: sqlite3.Connection, errands: Sequence[Errand]) -> bool:
+def _transaction(connection: sqlite3.Connection, errands: Sequence[Errand], journal: Journal) -> bool:
     """False: rolled back, because one of several failed after it had written.
 
     One that raises before it has written anything (a refusal) leaves nothing to undo.
@@ -62,20 +80,25 @@ def _transaction(connection: sqlite3.Connection, errands: Sequence[Errand]) -> b
     try:
         connection.execute("BEGIN IMMEDIATE")
         for errand in errands:
-            changes = connection.total_changes
+            changes, length = connection.total_changes, journal.length
             errand.run(connection)
-            if errand.error and (connection.total_changes != changes or not connection.in_transaction):
-                _roll_back(connection)
+            if errand.error is None:
+                continue
+            if connection.total_changes != changes or not connection.in_transaction:
+                _roll_back(connection, journal)
                 return len(errands) == 1
+            journal.roll_back(length)  # a statement that failed half-way has told of what it took back
         connection.execute("COMMIT")
+        journal.commit()
     except sqlite3.Error as error:
-        _roll_back(connection)
+        _roll_back(connection, journal)
         for errand in errands:
             errand.error = error
     return True
 
 
-def _roll_back(connection: sqlite3.Connection) -> None:
+def _roll_back(connection: sqlite3.Connection, journal: Journal) -> None:
+    journal.roll_back()
     # A full disk has rolled back by itself; then there is nothing left to do.
     with contextlib.suppress(sqlite3.Error):
         if connection.in_transaction:

@@ -210,12 +210,28 @@ RETURNING {job}
 -- remember --
 INSERT INTO removed (id, removed_at) VALUES (?, ?)
 
--- position --
-SELECT (
-    SELECT count(*) FROM jobs INDEXED BY jobs_line WHERE state = 'queued' AND rank < mine.rank
-) + (
-    SELECT count(*) FROM jobs INDEXED BY jobs_line WHERE state = 'queued' AND rank = mine.rank AND id <= mine.id
-) FROM jobs AS mine WHERE mine.id = :id AND mine.state = 'queued'
+-- line --
+SELECT rank, id, priority FROM jobs INDEXED BY jobs_line WHERE state = 'queued' ORDER BY rank, id
+
+-- line_entered --
+CREATE TEMP TRIGGER line_entered AFTER INSERT ON main.jobs WHEN NEW.state = 'queued' BEGIN
+    SELECT line_change(1, NEW.rank, NEW.id, NEW.priority);
+END
+
+-- line_moved --
+CREATE TEMP TRIGGER line_moved AFTER UPDATE OF state ON main.jobs WHEN 'queued' IN (OLD.state, NEW.state) BEGIN
+    SELECT line_change((NEW.state = 'queued') - (OLD.state = 'queued'), NEW.rank, NEW.id, NEW.priority)
+    WHERE OLD.state <> NEW.state;
+END
+
+-- line_removed --
+CREATE TEMP TRIGGER line_removed AFTER DELETE ON main.jobs WHEN OLD.state = 'queued' BEGIN
+    SELECT line_change(-1, OLD.rank, OLD.id, OLD.priority);
+END
+
+-- ranks --
+SELECT jobs.id, jobs.rank FROM json_each(:ids) AS wanted JOIN jobs ON jobs.id = wanted.value
+WHERE jobs.state = 'queued'
 
 -- backlog --
 SELECT

@@ -13,6 +13,7 @@ from imgsvc.errors import ResultExpired
 from imgsvc.jobs import ANSWERS, Image, Job, State, owner
 from imgsvc.jobstore._base import Backlog, ImagePage, Page
 from imgsvc.jobstore._checks import image_cursor_of
+from imgsvc.jobstore.sqlite.line import Line
 from imgsvc.jobstore.sqlite.queries import SQL
 from imgsvc.jobstore.sqlite.rows import image_from, job_from
 
@@ -98,10 +99,10 @@ def _by_state(
     return list(islice(newest_first, int(str(values["limit"]))))
 
 
-def position(connection: sqlite3.Connection, id: str) -> int | None:
-    """A queued job's place in the line, from 1."""
-    row = connection.execute(SQL["position"], {"id": id}).fetchone()
-    return row and int(row[0])
+def positions(connection: sqlite3.Connection, ids: Sequence[str], line: Line) -> Mapping[str, int]:
+    """The places of those of these jobs that are queued, from 1."""
+    rows = connection.execute(SQL["ranks"], {"ids": json.dumps(ids)})
+    return {its: line.place(rank, its) for its, rank in rows}
 
 
 def backlog(connection: sqlite3.Connection) -> Backlog:

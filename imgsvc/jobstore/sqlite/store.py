@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from imgsvc.errors import Problem
-from imgsvc.jobs import Image, Job, State
+from imgsvc.jobs import Image, Job, Priority, State
 from imgsvc.jobstore._base import Backlog, Ending, ImagePage, Page
 from imgsvc.jobstore._checks import (
     check_answer,
@@ -21,6 +22,7 @@ from imgsvc.jobstore._receipts import Answer, Receipt
 from imgsvc.jobstore.sqlite import reads, receipts, writes
 from imgsvc.jobstore.sqlite.clerk import Clerk, one_by_one, together
 from imgsvc.jobstore.sqlite.connection import reader, writer
+from imgsvc.jobstore.sqlite.line import Line
 
 #: How many rows a long piece of work changes at a time: some 10 ms, in which nobody else is served.
 _STEP = 200
@@ -31,11 +33,23 @@ class SqliteStore:
 
     def __init__(self, path: Path, patience: float) -> None:
         self._path = path
-        self._writer = Clerk("imgsvc-jobs-writer", partial(writer, path, patience), together)
+        self._line = Line()
+        self._writer = Clerk(
+            "imgsvc-jobs-writer", partial(self._connect, patience), partial(together, journal=self._line)
+        )
         self._reader = Clerk("imgsvc-jobs-reader", partial(reader, path, patience), one_by_one)
 
     def __repr__(self) -> str:
         return f"<SqliteStore {self._path} {self._writer!r} {self._reader!r}>"
+
+    def _connect(self, patience: float) -> sqlite3.Connection:
+        connection = writer(self._path, patience)
+        try:
+            self._line.attach(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     async def open(self) -> None:
         """See `JobStore.open`."""
@@ -142,7 +156,15 @@ class SqliteStore:
 
     async def position(self, id: str) -> int | None:
         """See `JobStore.position`."""
-        return await self._reader.hand(partial(reads.position, id=id))
+        return (await self.positions([id])).get(id)
+
+    async def positions(self, ids: Sequence[str]) -> Mapping[str, int]:
+        """See `JobStore.positions`."""
+        return await self._reader.hand(partial(reads.positions, ids=tuple(ids), line=self._line))
+
+    async def depths(self) -> Mapping[Priority, int]:
+        """See `JobStore.depths`."""
+        return await self._reader.hand(lambda _: self._line.depths())
 
     async def backlog(self) -> Backlog:
         """See `JobStore.backlog`."""

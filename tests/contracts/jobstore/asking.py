@@ -37,8 +37,11 @@ async def in_state(store: JobStore, state: State) -> Job:
 
 async def everything(store: JobStore) -> tuple[object, ...]:
     """All that can be asked of a store: to see that nothing has changed."""
+    jobs = await store.list(limit=1000)
     return (
-        await store.list(limit=1000),
+        jobs,
+        await store.positions([job.id for job in jobs.items]),
+        await store.depths(),
         await store.images(limit=1000),
         await store.backlog(),
         await store.counts(),

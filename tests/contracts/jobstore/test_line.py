@@ -13,6 +13,7 @@ from tests.contracts.jobstore.asking import in_state, there
 from tests.records import (
     NOW,
     a_job,
+    a_problem,
     an_image,
     one_more_try,
     success,
@@ -92,6 +93,48 @@ async def test_a_place_in_the_line_counts_from_one(store: JobStore) -> None:
     assert await store.position(middle.id) is None
     assert await store.position(last.id) == 2
     assert await store.position(new_id("job")) is None
+
+
+async def test_places_follow_rank_then_id_and_close_up(store: JobStore) -> None:
+    jobs = [await store.add(a_job(), rank=-(number % 3)) for number in range(30)]
+    line = sorted(jobs, key=lambda job: (-(jobs.index(job) % 3), job.id))
+    unknown = new_id("job")
+    places = await store.positions([*(job.id for job in jobs), unknown])
+    assert places == {job.id: place for place, job in enumerate(line, 1)}
+    assert [await store.position(job.id) for job in line] == list(range(1, 31))
+    gone = {there(await store.claim(NOW, lane=1)).id, line[4].id, line[7].id, line[29].id}
+    await store.cancel(line[4].id, NOW)
+    await store.delete(line[7].id, NOW)
+    await store.fail(line[29].id, a_problem(), NOW)
+    left = [job.id for job in line if job.id not in gone]
+    assert await store.positions([job.id for job in jobs]) == {its: n for n, its in enumerate(left, 1)}
+    assert await store.positions([]) == {}
+
+
+async def test_a_job_that_comes_back_takes_the_place_that_it_had(store: JobStore) -> None:
+    first, second = [await store.add(a_job(), rank=number) for number in range(2)]
+    assert there(await store.claim(NOW, lane=1)).id == first.id
+    assert await store.positions([first.id, second.id]) == {second.id: 1}
+    await store.settle(first.id, 1, one_more_try())
+    assert await store.positions([first.id, second.id]) == {first.id: 1, second.id: 2}
+
+
+async def test_what_waits_is_counted_by_priority(store: JobStore) -> None:
+    assert await store.depths() == dict.fromkeys(Priority, 0)
+    for number, priority in enumerate([Priority.HIGH, Priority.LOW, Priority.LOW, Priority.NORMAL]):
+        await store.add(a_job().evolve(priority=priority), rank=number)
+    await store.claim(NOW, lane=1)
+    assert await store.depths() == {Priority.HIGH: 0, Priority.NORMAL: 1, Priority.LOW: 2}
+    await store.cancel_queued(NOW)
+    assert await store.depths() == dict.fromkeys(Priority, 0)
+
+
+async def test_a_refused_change_moves_nobody(store: JobStore) -> None:
+    job = await store.add(a_job(), rank=5)
+    with pytest.raises(ValueError, match="there already"):
+        await store.add(job, rank=1)
+    assert await store.positions([job.id]) == {job.id: 1}
+    assert (await store.depths())[Priority.NORMAL] == 1
 
 
 async def test_the_backlog_counts_what_is_to_do_and_each_image_once(store: JobStore) -> None:
