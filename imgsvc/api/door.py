@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import orjson
@@ -18,7 +18,7 @@ from imgsvc.errors import NotFound, StorageUnavailable
 from imgsvc.jobs import Job, State
 from imgsvc.metrics import Metrics
 from imgsvc.pipeline import Grammar
-from imgsvc.service import Service
+from imgsvc.service import QueuePlace, Service
 
 _JOB, _IMAGE = re.compile(r"job_[0-9a-f]{32}"), re.compile(r"img_[0-9a-f]{32}")
 #: Documents change: none is to be taken from a cache unasked.
@@ -88,10 +88,22 @@ def revalidated(request: Request, value: object, headers: Mapping[str, str] | No
 
 async def shown(service: Service, job: Job) -> tuple[documents.Document, dict[str, str]]:
     """A job's document as it is now, and when to ask again."""
-    position, wait_ms = await service.queue_place(job) if job.state is State.QUEUED else (None, None)
-    step = service.current_step(job) if job.state is State.RUNNING else None
-    document = documents.job(job, documents.Now(position, wait_ms, step))
+    place = (await service.queue_places([job])).get(job.id)
+    document = _document(service, job, place)
+    wait_ms = None if place is None else place.estimated_wait_ms
     return document, {} if job.state.ended else {"Retry-After": _seconds(wait_ms)}
+
+
+async def listed(service: Service, jobs: Sequence[Job]) -> list[documents.Document]:
+    """The documents of several jobs, with one look at the line."""
+    places = await service.queue_places(jobs)
+    return [_document(service, job, places.get(job.id)) for job in jobs]
+
+
+def _document(service: Service, job: Job, place: QueuePlace | None) -> documents.Document:
+    position, wait_ms = (None, None) if place is None else (place.position, place.estimated_wait_ms)
+    step = service.current_step(job) if job.state is State.RUNNING else None
+    return documents.job(job, documents.Now(position, wait_ms, step))
 
 
 def _seconds(ms: float | None) -> str:

@@ -53,6 +53,7 @@ WORKERS: Document = {
 STATS: Document = {
     "queue": {
         "depth": 0,
+        "by_priority": {"high": 0, "normal": 0, "low": 0},
         "running": 1,
         "bytes": 144304,
         "oldest_age_ms": None,
@@ -82,6 +83,7 @@ def stats(found: Stats, policy: Policy, metrics: Metrics | None) -> Document:
     return {
         "queue": {
             "depth": found.queue.backlog.queued,
+            "by_priority": {priority.value: jobs for priority, jobs in found.queue.depths.items()},
             "running": found.queue.backlog.running,
             "bytes": found.queue.backlog.bytes,
             "oldest_age_ms": found.queue.oldest_age_ms,

@@ -158,6 +158,11 @@ class Line:
         """Calls that wait, and jobs that may be claimed (at most so many)."""
         return len(self._calls) + self._jobs
 
+    @property
+    def has_jobs(self) -> bool:
+        """Do more jobs wait than are being claimed, and may they start?"""
+        return self._some_job()
+
     def _someone_calls(self) -> bool:
         while self._calls and self._calls[0].done():
             self._calls.popleft()

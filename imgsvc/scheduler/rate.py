@@ -13,6 +13,43 @@ _SHORTEST, _LONGEST = 1.0, 300.0
 _JITTER = 0.2
 
 
+#: The least weight of a new interval between two starts: about the last fifty count, for starts come in
+#: pairs and in bursts.
+_LEAST = 0.02
+
+
+class Pace:
+    """How often queued jobs start while there are more of them: what is left when calls have had their turns.
+
+    Times are seconds of a monotonic clock.
+    """
+
+    def __init__(self) -> None:
+        self._mean: float | None = None
+        self._count = 0
+        self._last: float | None = None
+
+    def __repr__(self) -> str:
+        return "<Pace unknown>" if self._mean is None else f"<Pace one start in {self._mean * 1000:.1f} ms>"
+
+    @property
+    def interval_s(self) -> float | None:
+        """Seconds from one start to the next; None before any was measured."""
+        return self._mean
+
+    def started(self, at: float, *, more: bool) -> None:
+        """A job has started; `more`: others wait, and will start as soon as they can."""
+        if self._last is not None:
+            self._count += 1
+            mean = self._mean or 0.0
+            self._mean = mean + max(_LEAST, 1 / self._count) * (at - self._last - mean)
+        self._last = at if more else None
+
+    def stop(self) -> None:
+        """The time until the next start is nobody's wait: the queue is paused, or empty."""
+        self._last = None
+
+
 class Rate:
     """A moving mean of what a task takes on a lane."""
 

@@ -25,7 +25,7 @@ from imgsvc.scheduler.observers import Audience, Observer
 from imgsvc.scheduler.pending import Pending
 from imgsvc.scheduler.policy import Policy
 from imgsvc.scheduler.quarantine import Quarantine, Suspect
-from imgsvc.scheduler.rate import Rate
+from imgsvc.scheduler.rate import Pace, Rate
 from imgsvc.scheduler.starts import Starts
 from imgsvc.scheduler.sweep import Sweeper
 from imgsvc.scheduler.waiters import Ended, Waiters
@@ -73,7 +73,8 @@ class Scheduler:
             store, storage, self.pending, boot=boot, interval_s=policy.sweep_interval_s, clock=clock
         )
         self._line = Line()
-        self._rate = Rate(len(dispatcher.lanes()))
+        self._lanes = len(dispatcher.lanes())
+        self._rate, self._pace = Rate(self._lanes), Pace()
         self._waiters = Waiters()
         self._audience = Audience(observers)
         self._calls = Calls(self._line, self._rate, self._give)
@@ -88,6 +89,7 @@ class Scheduler:
             clock=clock,
             line=self._line,
             rate=self._rate,
+            pace=self._pace,
             ends=Ends(self._audience, self._waiters, self.sweeper),
             sweeper=self.sweeper,
             pending=self.pending,
@@ -197,6 +199,7 @@ class Scheduler:
         """Let no job start until resumed, over restarts; or let them start again. Calls go on."""
         await self._store.set_paused(paused)
         self._line.pause(paused=paused)
+        self._pace.stop()
         await self._starts.recount()
 
     # -- what can be seen -----------------------------------------------------------------------
@@ -216,9 +219,16 @@ class Scheduler:
         return running.step() if running else None
 
     def estimate(self, position: int) -> float:
-        """Milliseconds until the job at this place in the line (from 1) starts."""
-        ahead = position - 1 + self._line.calls + len(self._starts.running) + len(self._calls)
-        return self._rate.wait_s(ahead) * 1000
+        """Milliseconds until the job at this place in the line (from 1) starts.
+
+        As many starts from now, at the pace that was measured; the next one is half-way there on average.
+        """
+        interval = self._pace.interval_s
+        if interval is None:
+            position += self._line.calls
+            interval = self._rate.wait_s(1)
+        idle = max(0, self._lanes - len(self._starts.running) - len(self._calls))
+        return max(0.0, position - 0.5 - idle) * interval * 1000
 
     def retry_after(self) -> float:
         """When someone who was refused should come back: backlog ÷ measured rate, ± 20 %, 1-300 s."""

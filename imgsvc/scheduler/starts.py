@@ -24,7 +24,7 @@ from imgsvc.scheduler.line import Line
 from imgsvc.scheduler.pending import Pending
 from imgsvc.scheduler.policy import Policy
 from imgsvc.scheduler.quarantine import Quarantine, Suspect
-from imgsvc.scheduler.rate import Rate
+from imgsvc.scheduler.rate import Pace, Rate
 from imgsvc.scheduler.running import Running
 from imgsvc.scheduler.sweep import Sweeper
 from imgsvc.worker import Outcome
@@ -50,6 +50,7 @@ class Starts:
     clock: Clock
     line: Line
     rate: Rate
+    pace: Pace
     ends: Ends
     sweeper: Sweeper
     pending: Pending
@@ -184,6 +185,10 @@ class Starts:
             raise
         self._failures = 0
         self.line.claimed(found=job is not None, since=since)
+        if job is None:
+            self.pace.stop()
+        else:
+            self.pace.started(time.monotonic(), more=self.line.has_jobs)
         return job
 
     async def _do(self, running: Running) -> None:

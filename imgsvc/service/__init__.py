@@ -5,7 +5,16 @@ from imgsvc.scheduler import Policy
 from imgsvc.service.blobs import Blob
 from imgsvc.service.intake import Incoming, Intake, Staged
 from imgsvc.service.keys import Claim, Keys
-from imgsvc.service.requests import JobRequest, Processed, QueueStats, Readiness, Stats, UploadStats, Workers
+from imgsvc.service.requests import (
+    JobRequest,
+    Processed,
+    QueuePlace,
+    QueueStats,
+    Readiness,
+    Stats,
+    UploadStats,
+    Workers,
+)
 from imgsvc.service.room import Place
 from imgsvc.service.service import Service
 
@@ -20,6 +29,7 @@ __all__ = [
     "Place",
     "Policy",
     "Processed",
+    "QueuePlace",
     "QueueStats",
     "Readiness",
     "Receipt",

@@ -54,10 +54,23 @@ class Processed:
 
 
 @dataclass(frozen=True, slots=True)
+class QueuePlace:
+    """A queued job's place in the line, from 1, and milliseconds until it may start.
+
+    Nobody knows how long while the queue is paused: None.
+    """
+
+    position: int
+    estimated_wait_ms: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class QueueStats:
     """What waits."""
 
     backlog: Backlog
+    #: Queued jobs by priority.
+    depths: Mapping[Priority, int]
     #: Milliseconds since the oldest queued job was created.
     oldest_age_ms: int | None
     paused: bool

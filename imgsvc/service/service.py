@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from imgsvc.service.blobs import Blob, Blobs
 from imgsvc.service.calls import Calls, refuse
 from imgsvc.service.intake import Intake, Staged
 from imgsvc.service.keys import Keys
-from imgsvc.service.requests import JobRequest, Processed, Readiness, Stats, Workers
+from imgsvc.service.requests import JobRequest, Processed, QueuePlace, Readiness, Stats, Workers
 from imgsvc.service.room import Place, Room
 from imgsvc.service.slots import Slots
 from imgsvc.service.status import Status
@@ -243,16 +243,19 @@ class Service:
             limit=limit, cursor=cursor, states=states, batch=batch, reference=reference
         )
 
-    async def queue_place(self, job: Job) -> tuple[int | None, float | None]:
-        """A queued job's place in the line, from 1, and milliseconds until it may start; None for others.
+    async def queue_places(self, jobs: Iterable[Job]) -> Mapping[str, QueuePlace]:
+        """Where the queued ones among these jobs wait; the others are left out."""
+        queued = {job.id: job for job in jobs if job.state is State.QUEUED}
+        if not queued:
+            return {}
+        places = await self._store.positions(list(queued))
+        return {its: QueuePlace(place, self._wait_ms(queued[its], place)) for its, place in places.items()}
 
-        Nobody knows how long while the queue is paused.
-        """
-        position = await self._store.position(job.id) if job.state is State.QUEUED else None
-        if position is None or self._scheduler.paused:
-            return position, None
+    def _wait_ms(self, job: Job, place: int) -> float | None:
+        if self._scheduler.paused:
+            return None
         pause = (job.not_before or 0) - self._clock()
-        return position, round(max(pause, self._scheduler.estimate(position)), 1)
+        return round(max(pause, self._scheduler.estimate(place)), 1)
 
     def current_step(self, job: Job) -> str | None:
         """What a running job's worker is doing this moment: "decode", "thumb: resize", …"""

@@ -63,7 +63,12 @@ class Status:
         backlog = await self.store.backlog()
         age = None if backlog.oldest is None else max(0, self.clock() - backlog.oldest)
         return Stats(
-            queue=QueueStats(backlog=backlog, oldest_age_ms=age, paused=self.scheduler.paused),
+            queue=QueueStats(
+                backlog=backlog,
+                depths=await self.store.depths(),
+                oldest_age_ms=age,
+                paused=self.scheduler.paused,
+            ),
             uploads=UploadStats(self.slots.taken, self.slots.waiting, self.slots.limit),
             jobs=await self.store.counts(),
             free_bytes=await asyncio.to_thread(self.storage.free_bytes),

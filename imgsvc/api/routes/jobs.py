@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from imgsvc import errors
 from imgsvc.api import documents, examples, keys, parameters
-from imgsvc.api.door import answer, door, job_id, revalidated, service, shown
+from imgsvc.api.door import answer, door, job_id, listed, revalidated, service, shown
 from imgsvc.api.openapi import STORED, UPLOAD, document, operation, parameter, plain
 from imgsvc.api.parameters import Reader
 from imgsvc.api.routes.shared import (
@@ -181,7 +181,7 @@ async def list_jobs(request: Request) -> Response:
     page = await service(request).jobs(
         limit=limit or _USUAL, cursor=cursor, states=states, batch=batch, reference=reference
     )
-    items = [(await shown(service(request), job))[0] for job in page.items]
+    items = await listed(service(request), page.items)
     return answer(
         {"items": items, "next_cursor": page.next_cursor}, headers=next_page(request, page.next_cursor)
     )

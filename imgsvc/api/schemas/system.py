@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from imgsvc.api.schemas.shape import Shape, Time
 from imgsvc.dispatch import LaneState
-from imgsvc.jobs import State
+from imgsvc.jobs import Priority, State
 
 
 class PausedShape(Shape):
@@ -77,6 +77,7 @@ class BacklogShape(Shape):
     """What waits."""
 
     depth: int
+    by_priority: dict[Priority, int] = Field(description="The depth by priority.")
     running: int
     bytes: int
     oldest_age_ms: float | None

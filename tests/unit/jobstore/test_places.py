@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -38,9 +39,10 @@ def added(job: Job, rank: int) -> Callable[[sqlite3.Connection], object]:
 
 def agree(database: sqlite3.Connection, line: Line) -> None:
     """What the line has learned is what another one reads."""
-    ids = [str(id) for (id,) in database.execute("SELECT id FROM jobs")]
+    ids = [str(its) for (its,) in database.execute("SELECT id FROM jobs")]
     fresh = Line()
-    fresh.attach(writer_of(database))
+    with contextlib.closing(writer_of(database)) as another:
+        fresh.attach(another)
     assert reads.positions(database, ids, line) == reads.positions(database, ids, fresh)
     assert line.depths() == fresh.depths()
     assert repr(line) == repr(fresh)

@@ -376,3 +376,23 @@ async def test_jobs_of_another_life_are_started_without_being_told() -> None:
     async with bench(store=store) as second:
         (await second.started(1)).succeed()
         await second.became(job, State.SUCCEEDED)
+
+
+async def test_a_wait_is_estimated_from_the_pace_of_starts() -> None:
+    async with bench(lanes=2) as it:
+        assert [it.scheduler.estimate(place) for place in (1, 2)] == [0, 0]  # lanes are idle
+        jobs = [await it.submit() for _ in range(5)]
+        for number in range(1, 4):
+            (await it.started(number)).succeed()
+        await it.became(jobs[2], State.SUCCEEDED)
+        near, far = it.scheduler.estimate(1), it.scheduler.estimate(1001)
+        assert 0 < near < far
+        # The next start is half-way there; each further place costs one interval more.
+        assert far == pytest.approx(2001 * near)
+
+
+async def test_while_nothing_has_started_yet_a_task_is_guessed() -> None:
+    async with bench(lanes=1) as it:
+        await it.submit()
+        await it.started(1)
+        assert it.scheduler.estimate(3) == pytest.approx(2.5 * 100)

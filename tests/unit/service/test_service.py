@@ -14,7 +14,7 @@ from PIL import Image as PillowImage
 from imgsvc import errors
 from imgsvc.jobs import Job, State, image_id
 from imgsvc.pipeline import Grammar
-from imgsvc.service import JobRequest, Service, Staged
+from imgsvc.service import JobRequest, QueuePlace, Service, Staged
 
 pytestmark = pytest.mark.anyio
 
@@ -136,7 +136,7 @@ async def test_a_result_that_is_not_there_yet_says_so(service: Service, photo: P
     job = await submit(service, photo())
     with pytest.raises(errors.JobNotFinished):
         await service.result(job.id)
-    assert await service.queue_place(job) == (1, None)
+    assert await service.queue_places([job]) == {job.id: QueuePlace(1, None)}
     with pytest.raises(errors.JobNotFinished):
         await service.retry(job.id)
 
