@@ -94,6 +94,15 @@ class Door(_Group):
             "Bridges the gaps of a mobile network without holding a connection for ever.",
         ),
     ] = 30.0
+    start_patience: Annotated[
+        float,
+        Seconds(0, 3600),
+        About(
+            "How long a start waits for a database that another process has locked, or a disk that is full, "
+            "before it fails.",
+            "Outlasts a backup or a log rotation; systemd gives up on what fails five times in ten seconds.",
+        ),
+    ] = 30.0
     shutdown_grace: Annotated[
         float,
         Seconds(0, 3600),

@@ -7,6 +7,8 @@ import logging
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from imgsvc.errors import Draining
+
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -32,8 +34,17 @@ class Crew:
         task.add_done_callback(_report)
 
     async def finish(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do something to its end, even when the caller is canceled meanwhile."""
-        return await asyncio.shield(self._hold(work))
+        """Do something to its end, even when the caller is canceled meanwhile.
+
+        Raises Draining when the crew is dismissed before that.
+        """
+        task = self._hold(work)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled():
+                raise Draining("the service is shutting down") from None
+            raise
 
     async def dismiss(self) -> None:
         """Cancel what is not done."""

@@ -130,10 +130,11 @@ class Scheduler:
         self._starts.drain()
         self._calls.kill()
         self._starts.stopping.set()
-        await self._settled(_LAST_WORDS_S)
         for loop in self._loops:
             loop.cancel()
+        # By then whoever waited for a lane has heard of the drain, and cleans up.
         await asyncio.gather(*self._loops, return_exceptions=True)
+        await self._settled(_LAST_WORDS_S)
         await self.crew.dismiss()
         self._alarm.clear()
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
+import logging
 import os
 import shutil
-from collections.abc import AsyncIterator, Iterable, Iterator
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -14,12 +17,17 @@ from uuid_utils import uuid7
 from imgsvc import dispatch, jobstore, storage
 from imgsvc.config import Settings
 from imgsvc.dispatch import CannotStart, Resources
-from imgsvc.errors import ImgsvcError
+from imgsvc.errors import ImgsvcError, InsufficientStorage, StorageBusy
 from imgsvc.imaging.limits import Limits
 from imgsvc.logs import LogObserver
 from imgsvc.metrics import Metrics
 from imgsvc.scheduler import Observer, Policy, Scheduler
 from imgsvc.service import Service
+
+#: Seconds between two tries of a start that waits.
+_AGAIN_S = 0.5
+
+_log = logging.getLogger(__name__)
 
 
 class CannotOpen(Exception):
@@ -59,7 +67,7 @@ async def open_service(
             dispatcher = dispatch.connect(settings.dispatch, _resources(settings, staging))
             if isolated and not dispatcher.isolates:
                 raise CannotOpen(f"{settings.dispatch} does not isolate tasks from each other")
-            await store.open()
+            await _patiently(store.open, settings.start_patience)
             stack.push_async_callback(store.close)
             stack.push_async_callback(dispatcher.stop)
             await dispatcher.start()
@@ -73,7 +81,7 @@ async def open_service(
                 observers=[LogObserver(), metrics, *observers],
                 boot=boot,
             )
-            await scheduler.start()
+            await _patiently(scheduler.start, settings.start_patience)
         stack.push_async_callback(scheduler.stop, settings.shutdown_grace)
         yield Service(
             store,
@@ -87,6 +95,22 @@ async def open_service(
             metrics=metrics,
             remarks=["operations made for tests exist"] if settings.test_operations else [],
         )
+
+
+async def _patiently(start: Callable[[], Awaitable[None]], patience: float) -> None:
+    """Start a part, waiting for what passes: a lock that another process holds, a disk that is full.
+
+    Raises what the last try within `patience` seconds has raised.
+    """
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            return await start()
+        except (StorageBusy, InsufficientStorage) as error:
+            if time.monotonic() + _AGAIN_S > deadline:
+                raise
+            _log.warning("the start waits: %s", error)
+        await asyncio.sleep(_AGAIN_S)
 
 
 @contextmanager

@@ -6,10 +6,13 @@ import http.client
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -139,6 +142,53 @@ def test_a_part_that_is_not_there_or_does_not_isolate_is_refused(tmp_path: Path,
     found = run("serve", settings=settings)
     assert found.returncode == 1
     assert found.stderr.startswith("imgsvc: ")
+    assert "Traceback" not in found.stderr
+
+
+@contextmanager
+def locked(data: Path) -> Iterator[None]:
+    """Another process (for all that the server can tell) writes to its database."""
+    path = data / "imgsvc.sqlite3"
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        yield
+        other.execute("ROLLBACK")
+
+
+def test_a_start_waits_for_a_database_that_is_locked(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with serve(data):
+        pass
+    patience = {"IMGSVC_JOBS": f"sqlite://{data}/imgsvc.sqlite3?patience=0.1"}
+    with ExitStack() as stack:
+        stack.enter_context(locked(data))
+
+        def let_go() -> None:
+            wait_until(lambda: "the start waits" in (tmp_path / "data.log").read_text())
+            stack.close()
+
+        with ThreadPoolExecutor() as other:
+            waiting = other.submit(let_go)
+            with serve(data, patience) as server:
+                assert server.ask("GET", "/readyz").status == 200
+            waiting.result()
+
+
+def test_a_start_does_not_wait_for_ever(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with serve(data):
+        pass
+    settings = {
+        "IMGSVC_DATA_DIR": str(data),
+        "IMGSVC_PORT": "0",
+        "IMGSVC_JOBS": f"sqlite://{data}/imgsvc.sqlite3?patience=0.1",
+        "IMGSVC_START_PATIENCE": "0.7",
+    }
+    with locked(data):
+        found = run("serve", settings=settings)
+    assert found.returncode == 1
+    assert "the start waits" in found.stderr
+    assert found.stderr.endswith("imgsvc: the job database is locked by another process\n")
     assert "Traceback" not in found.stderr
 
 

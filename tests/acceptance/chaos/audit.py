@@ -13,6 +13,8 @@ from tests.acceptance.chaos.session import Session
 
 #: Seconds in which everything that was promised must have ended, once nobody disturbs any more.
 _SETTLE_S = 150.0
+#: Seconds after its time in which a job must have expired.
+_EXPIRE_S = 10.0
 
 
 def settle(session: Session) -> None:
@@ -29,6 +31,20 @@ def settle(session: Session) -> None:
             return
         time.sleep(0.1)
     session.complain(Verdict.LOST, f"it does not settle: {stats['jobs']}, {stats['queue']}, {busy}")
+
+
+def expire(session: Session) -> None:
+    """Wait until everything that was to be kept for a short time only is gone."""
+    for ticket in session.ledger.promised():
+        if ticket.retention is None:
+            continue
+        deadline = time.monotonic() + ticket.retention + _EXPIRE_S
+        while wire.ask(session.port(), "GET", f"/v1/jobs/{ticket.job}").status != 410:
+            if time.monotonic() > deadline:
+                session.complain(Verdict.LEFT_OVER, f"{ticket.job} has not expired")
+                break
+            time.sleep(0.1)
+        ticket.deleted = Asked.YES
 
 
 def audit(session: Session) -> None:

@@ -36,7 +36,7 @@ def plan(random: Random, seconds: float, kills: int) -> dict[str, list[Event]]:
     server = [
         Event(
             every * (number + random.uniform(0.6, 1.3)),
-            random.choice(["kill"] * 4 + ["kill-starting"]),
+            random.choice(["kill"] * 4 + ["kill-starting", "kill-twice"]),
             0,
             random.random(),
         )
@@ -47,7 +47,11 @@ def plan(random: Random, seconds: float, kills: int) -> dict[str, list[Event]]:
         for _ in range(kills // 4)
     ]
     workers = _spread(
-        random, seconds, _WORKERS_EVERY, ["kill-worker"] * 3 + ["stop-worker"] * 2 + ["kill-desk"], 2.5
+        random,
+        seconds,
+        _WORKERS_EVERY,
+        ["kill-worker"] * 3 + ["stop-worker"] * 2 + ["kill-desk", "pause", "stop-server"],
+        2.5,
     )
     medium = _spread(random, seconds, _MEDIUM_EVERY, ["lock"] * 2 + ["fill", "fill-brim"], 5.0)
     return {
@@ -112,11 +116,14 @@ class Disorder:
         acts: dict[str, Callable[[Event], None]] = {
             "kill": self._kill,
             "kill-starting": self._kill_starting,
+            "kill-twice": self._kill_twice,
             "term": self._terminate,
             "term-kill": self._terminate_and_kill,
             "kill-worker": self._kill_worker,
             "stop-worker": self._stop_worker,
             "kill-desk": self._kill_desk,
+            "stop-server": self._stop_server,
+            "pause": self._pause,
             "lock": self._lock,
             "fill": self._fill,
             "fill-brim": self._fill,
@@ -139,6 +146,12 @@ class Disorder:
         self._house.kill()
         self._house.begin()
         time.sleep(event.luck * 1.5)
+        self._kill(event)
+
+    def _kill_twice(self, event: Event) -> None:
+        """Again as soon as it is ready: while it takes back what was lost, and sweeps."""
+        self._kill(event)
+        time.sleep(event.luck * 0.5)
         self._kill(event)
 
     def _terminate(self, _: Event) -> None:
@@ -185,6 +198,28 @@ class Disorder:
                 if self._house.server and pid in self._house.server.descendants():
                     os.kill(pid, signal.SIGCONT)
             self.damage.worker_stops.append((began, time.time()))
+
+    def _stop_server(self, event: Event) -> None:
+        """Stand still, as a machine does that is paused: time passes all the same."""
+        if server := self._house.server:
+            with suppress(ProcessLookupError):
+                os.kill(server.pid, signal.SIGSTOP)
+                time.sleep(event.seconds)
+                os.kill(server.pid, signal.SIGCONT)
+
+    def _pause(self, event: Event) -> None:
+        """Pause the queue, and resume it, whichever server that is then."""
+        if self._ask("/v1/queue:pause"):
+            time.sleep(event.seconds)
+            while not self._ask("/v1/queue:resume"):
+                time.sleep(0.1)
+
+    def _ask(self, path: str) -> bool:
+        port = self._house.port()
+        try:
+            return port is not None and wire.ask(port, "POST", path).status < 300
+        except wire.Lost:
+            return False
 
     # -- its medium -----------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from urllib.parse import urlencode
 
 from tests.acceptance.chaos import wire
@@ -14,7 +15,7 @@ from tests.servers import Answer
 def look(session: Session, ticket: Ticket, *, wait: int = 0) -> Document | None:
     """The job's document, held against what is known of it; None where there is none (any more)."""
     headers = {"Prefer": f"wait={wait}"} if wait else {}
-    expect = (200,) if ticket.deleted is Asked.NO else (200, 404, 410)
+    expect = (200,) if ticket.deleted is Asked.NO else (200, 410)
     try:
         answer = _get(session, f"/v1/jobs/{ticket.job}", expect, headers, ticket)
     except wire.Lost:
@@ -40,12 +41,15 @@ def look(session: Session, ticket: Ticket, *, wait: int = 0) -> Document | None:
 
 def fetch(session: Session, ticket: Ticket) -> None:
     """Every result's bytes, held against an undisturbed run."""
-    if ticket.ended is None or ticket.ended["status"] != "succeeded" or ticket.deleted is not Asked.NO:
+    if ticket.ended is None or ticket.deleted is not Asked.NO:
+        return
+    if ticket.ended["status"] != "succeeded":
+        _refused(session, ticket, ticket.ended)
         return
     digests = session.judge.references.digests(ticket.wish)
     for result in ticket.ended["results"]:
         answer = _get(session, result["url"], (200,), {}, ticket)
-        if answer is None:
+        if answer is None or answer.status != 200:
             return
         digest = hashlib.sha256(answer.body).hexdigest()
         if digest != digests[result["name"]] or answer.headers["etag"] != f'"{digest}"':
@@ -53,6 +57,16 @@ def fetch(session: Session, ticket: Ticket) -> None:
             session.complain(Verdict.WRONG, wrong)
     ticket.fetched = True
     session.ledger.count("jobs whose results were right")
+
+
+def _refused(session: Session, ticket: Ticket, document: Document) -> None:
+    """In place of a result: why there is none."""
+    error = document["error"] or {"status": 409, "code": "job-canceled"}
+    name = document["outputs"][0]["name"]
+    answer = _get(session, f"/v1/jobs/{ticket.job}/results/{name}", (error["status"],), {}, ticket)
+    if answer is not None and answer.status != 410 and answer.json()["code"] != error["code"]:
+        session.complain(Verdict.WRONG, f"in place of a result of {ticket.job}: {answer.body!r}")
+    ticket.fetched = True
 
 
 def find(session: Session, ticket: Ticket) -> None:
@@ -69,8 +83,9 @@ def cancel(session: Session, ticket: Ticket) -> None:
     """Cancel it, whatever it does."""
     if ticket.ended is None:
         ticket.canceled = Asked.MAYBE
-    answer = session.ask("POST", f"/v1/jobs/{ticket.job}/cancel")
-    if answer is not None and answer.json()["status"] == "canceled":
+    expect = (200, 410) if ticket.may_be_gone(time.time()) else (200,)
+    answer = session.ask("POST", f"/v1/jobs/{ticket.job}/cancel", expect=expect)
+    if answer is not None and answer.status == 200 and answer.json()["status"] == "canceled":
         ticket.canceled = Asked.YES
     elif ticket.canceled is Asked.MAYBE:
         look(session, ticket)
@@ -86,11 +101,14 @@ def delete(session: Session, ticket: Ticket) -> None:
 
 def retry(session: Session, ticket: Ticket) -> None:
     """Another job that does the same."""
-    again = Ticket(ticket.reference, ticket.wish, ticket.sha256, retry_of=ticket.job)
+    again = Ticket(
+        ticket.reference, ticket.wish, ticket.sha256, retry_of=ticket.job, retention=ticket.retention
+    )
     session.tickets.append(session.ledger.open(again))
     gone = any(image.sha256 == ticket.sha256 and image.deleted is not Asked.NO for image in session.images)
-    answer = session.ask("POST", f"/v1/jobs/{ticket.job}/retry", expect=(202, 404) if gone else (202,))
-    if answer is None or answer.status == 404:
+    expect = (202, *([404] if gone else []), *([410] if ticket.may_be_gone(time.time()) else []))
+    answer = session.ask("POST", f"/v1/jobs/{ticket.job}/retry", expect=expect)
+    if answer is None or answer.status != 202:
         again.fate = Fate.REFUSED
     else:
         again.accepted(answer.json())
@@ -132,6 +150,8 @@ def _get(
 ) -> Answer | None:
     """As `Session.ask`; what is missing and was promised is lost."""
     answer = session.ask("GET", path, None, headers, expect=(*expect, 404, 410))
+    if answer is not None and answer.status == 410 and ticket.may_be_gone(time.time()):
+        return answer
     if answer is not None and answer.status not in expect:
         session.complain(Verdict.LOST, f"{ticket.job} ({ticket.wish.kind}): {path} is {answer.status}")
         return None

@@ -14,8 +14,9 @@ from tests.acceptance.chaos.wishes import CODES, Kind, References
 
 #: Ends of an attempt that is followed by another one.
 _AGAIN = frozenset({"crashed", "interrupted", "lost", "drained"})
-#: Starts that may end with the server, and those that may be interrupted by the storage (Policy).
-_MAX_LOST, _MAX_INTERRUPTED = 5, 10
+#: Starts that may end with the server, those that may be interrupted by the storage, and lost workers after
+#: which work is in quarantine (Policy).
+_MAX_LOST, _MAX_INTERRUPTED, _QUARANTINE = 5, 16, 2
 #: Seconds by which a signal may be noted too early or too late.
 _SLACK = 0.5
 
@@ -42,8 +43,9 @@ class Judge:
             yield f"{job['attempts']} attempts, but its history tells {outcomes}"
         if any(outcome not in _AGAIN for outcome in outcomes[:-1]):
             yield f"it went on after an end: {outcomes}"
-        if history and job["status"] != "canceled" and outcomes[-1] not in {job["status"], "crashed", "lost"}:
-            # A canceled job may have been waiting for its next start.
+        # A job may be canceled, or put into quarantine, while it waits for its next start.
+        waited = job["status"] == "canceled" or (job["error"] or {}).get("code") == "worker-crashed"
+        if history and not waited and outcomes[-1] != job["status"]:
             yield f"its history ends otherwise: {outcomes}"
         if any(start["ended_at"] is None for start in history):
             yield f"a start has no end: {history}"
@@ -78,7 +80,7 @@ class Judge:
         outcomes = [start["outcome"] for start in job["history"]]
         if code == "worker-crashed":
             crashed = outcomes.count("crashed")
-            return crashed >= job["max_attempts"] or outcomes.count("lost") > _MAX_LOST
+            return crashed >= min(job["max_attempts"], _QUARANTINE) or outcomes.count("lost") > _MAX_LOST
         if code == "processing-timeout":
             last = job["history"][-1]
             return any(

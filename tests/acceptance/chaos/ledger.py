@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -48,6 +49,8 @@ class Ticket:
     retry_of: str | None = None
     canceled: Asked = Asked.NO
     deleted: Asked = Asked.NO
+    #: Seconds that it is kept after its end, where the client said so: then it is gone by itself.
+    retention: float | None = None
     #: Its document at the end of the job, which nothing may change any more.
     ended: Document | None = None
     #: Its results have been fetched and were right.
@@ -57,6 +60,13 @@ class Ticket:
     def under_way(self) -> bool:
         """Is its end still to be seen?"""
         return self.fate is Fate.ACCEPTED and self.ended is None and self.deleted is Asked.NO
+
+    def may_be_gone(self, at: float) -> bool:
+        """Has it expired at this time, for all that is known?"""
+        if self.retention is None:
+            return False
+        expires = self.ended and self.ended["expires_at"]
+        return not expires or datetime.fromisoformat(expires).timestamp() <= at
 
     def accepted(self, document: Document) -> None:
         """The promise is made."""

@@ -85,6 +85,7 @@ def _disturb(options: Options, agent: disorder.Disorder, sessions: list[Session]
 def _reckon(house: House, ledger: Ledger, auditor: Session, shared: frozenset[str]) -> None:
     audit.settle(auditor)
     audit.lost_deletions(auditor)
+    audit.expire(auditor)
     audit.audit(auditor)
     remains.while_it_runs(house, ledger)
     house.stop()

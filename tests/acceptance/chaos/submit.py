@@ -151,7 +151,11 @@ def _ticket(session: Session, wish: Wish, sha256: str) -> Ticket:
 
 def _fields(ticket: Ticket, random: Random) -> dict[str, object]:
     priority = random.choice(["high", "normal", "normal", "low"])
-    return {**ticket.wish.fields(), "reference": ticket.reference, "priority": priority}
+    fields = {**ticket.wish.fields(), "reference": ticket.reference, "priority": priority}
+    if random.random() < 0.15:
+        ticket.retention = random.randint(1, 4)
+        fields["retention"] = ticket.retention
+    return fields
 
 
 def _image_for(session: Session, wish: Wish) -> Stored | None:

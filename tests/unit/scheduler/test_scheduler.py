@@ -337,6 +337,30 @@ async def test_a_call_that_outlives_the_grace_is_told_that_the_service_stops() -
         await call
 
 
+async def test_who_waited_for_a_lane_when_the_service_stops_may_clean_up() -> None:
+    cleaned = asyncio.Event()
+
+    async def clean_up() -> None:
+        await asyncio.sleep(0.01)
+        cleaned.set()
+
+    async with bench() as it:
+        # No lane is up, so nothing runs that the stop would have to wait for.
+        await it.lanes.acquire()
+
+        async def call() -> None:
+            try:
+                await it.scheduler.call(task())
+            finally:
+                await it.scheduler.crew.finish(clean_up())
+
+        calling = asyncio.create_task(call())
+        await asyncio.sleep(0.01)
+    with pytest.raises(Draining):
+        await calling
+    assert cleaned.is_set()
+
+
 async def test_an_observer_that_raises_harms_nothing(caplog: pytest.LogCaptureFixture) -> None:
     async with bench() as it:
 
