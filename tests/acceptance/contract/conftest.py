@@ -41,6 +41,7 @@ def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
         job_timeout=1,
         sync_wait=1,
         retention=4,
+        idempotency_retention=1,
         worker_memory="512MiB",
         cors_origins="https://app.example",
         max_body="4MiB",

@@ -44,6 +44,7 @@ CODES = (
         "image-too-large-for-memory",
     ),
     *("output-too-large", "processing-timeout", "worker-crashed", "internal-error", "queue-full"),
+    *("idempotency-key-in-use", "idempotency-key-reused"),
     *("queue-timeout", "draining", "storage-busy", "storage-unavailable", "insufficient-storage"),
 )
 

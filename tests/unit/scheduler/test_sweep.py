@@ -11,8 +11,8 @@ import pytest
 
 from imgsvc import jobstore, storage
 from imgsvc.errors import ResultExpired
-from imgsvc.jobs import Job, Priority, Result, State, image_key, result_key
-from imgsvc.jobstore import Ending, JobStore, rank
+from imgsvc.jobs import Job, Priority, Result, State, answer_key, image_key, result_key
+from imgsvc.jobstore import Answer, Ending, JobStore, Receipt, rank
 from imgsvc.scheduler.pending import Pending
 from imgsvc.scheduler.sweep import Sweeper
 from imgsvc.storage import Storage
@@ -20,6 +20,8 @@ from tests.unit.scheduler import parts
 from tests.unit.scheduler.bench import until
 
 pytestmark = pytest.mark.anyio
+
+ROOMS = ("images", "results", "answers", "staging")
 
 
 @dataclass
@@ -57,7 +59,7 @@ class Yard:
         return ended
 
     def blobs(self) -> set[str]:
-        return {key for room in ("images", "results", "staging") for key in self.storage.keys(room)}
+        return {key for room in ROOMS for key in self.storage.keys(room)}
 
 
 @asynccontextmanager
@@ -176,3 +178,35 @@ async def test_keys_are_pending_as_long_as_anyone_holds_them() -> None:
             assert "a" in pending
         assert "a" in pending
     assert len(pending) == 0
+
+
+async def test_receipts_go_at_their_time_and_their_pictures_with_them() -> None:
+    async with yard() as it:
+        pictures = []
+        for number in range(250):
+            receipt = Receipt(f"k{number}", "POST /", "abc", it.time, it.time + 10 + number % 2)
+            picture = Answer(200, (), blob=answer_key(), size=1)
+            assert picture.blob
+            it.storage.put(picture.blob, b"p")
+            await it.store.answered(receipt, picture)
+            pictures.append(picture.blob)
+        await it.sweeper.expired()
+        await it.sweeper.orphans()
+        assert it.blobs() == set(pictures)
+        it.time += 10
+        await it.sweeper.expired()
+        assert it.blobs() == set(pictures[1::2])
+        it.time += 1
+        await it.sweeper.expired()
+        assert it.blobs() == set()
+        assert await it.store.expire_receipts(it.time, limit=1) == (0, [])
+
+
+async def test_an_answer_that_no_receipt_names_is_an_orphan() -> None:
+    async with yard() as it:
+        lost, held = answer_key(), answer_key()
+        for key in (lost, held, f"{lost}.part-1234"):
+            it.storage.put(key, b"p")
+        with it.pending.hold([held]):
+            await it.sweeper.orphans()
+            assert it.blobs() == {held}

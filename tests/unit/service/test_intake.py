@@ -174,3 +174,21 @@ async def test_uploads_at_the_same_time_do_not_meet(tmp_path: Path) -> None:
 
     staged = await asyncio.gather(*(upload(number) for number in range(20)))
     assert len({each.path for each in staged}) == 20
+
+
+@pytest.mark.parametrize("size", [1, 3 * PIECE])
+async def test_what_only_has_to_be_recognized_needs_no_room(tmp_path: Path, size: int) -> None:
+    def full(_: int) -> None:
+        raise InsufficientStorage("the disk is full")
+
+    body = b"x" * size
+    shared = Intake(tmp_path, limit=size, room=full)
+    async with shared.begin(keep=False) as incoming:
+        for start in range(0, size, PIECE // 2):
+            await incoming.write(body[start : start + PIECE // 2])
+        staged = await incoming.finish()
+        assert (staged.bytes, staged.sha256) == (size, hashlib.sha256(body).hexdigest())
+        assert found(tmp_path) == []
+        with pytest.raises(BodyTooLarge):
+            await incoming.write(b"x")
+    assert shared.held == 0

@@ -1,0 +1,174 @@
+"""Keys in progress and keys that are known."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from imgsvc.errors import IdempotencyKeyInUse, IdempotencyKeyReused, ResultExpired, StorageBusy
+from imgsvc.jobstore import Answer, Receipt
+from imgsvc.jobstore.memory.store import MemoryStore
+from imgsvc.scheduler import now
+from imgsvc.service import Keys
+from imgsvc.service.blobs import Blobs
+from tests.records import an_answer
+from tests.unit.scheduler.bench import Bench, bench
+
+pytestmark = pytest.mark.anyio
+
+HERE = "POST /v1/jobs"
+
+
+class BusyStore(MemoryStore):
+    """A store that can't keep an answer when the test says so."""
+
+    busy = False
+
+    async def answered(self, receipt: Receipt, answer: Answer) -> bool:
+        """See `JobStore.answered`."""
+        if self.busy:
+            raise StorageBusy("the job database is busy")
+        return await super().answered(receipt, answer)
+
+
+@dataclass
+class Ring:
+    """Keys with a clock that the test sets."""
+
+    keys: Keys
+    bench: Bench
+    store: BusyStore
+    #: From now on: the sweep goes by the clock on the wall.
+    time: int = field(default_factory=now)
+
+    async def answer(self, answer: Answer, key: str = "k", meaning: str = "this") -> None:
+        async with self.keys.claim(key, HERE) as claim:
+            assert claim.means(meaning) is None
+            await claim.answered(answer)
+
+    def blobs(self) -> list[str]:
+        return list(self.bench.storage.keys("answers"))
+
+
+@asynccontextmanager
+async def ring() -> AsyncIterator[Ring]:
+    store = BusyStore()
+    async with bench(store=store) as around:
+        blobs = Blobs(around.storage)
+        keys = Keys(store, around.scheduler, blobs, retention_s=10, clock=lambda: it.time)
+        it = Ring(keys, around, store)
+        yield it
+
+
+async def test_a_claimed_key_is_nobody_elses() -> None:
+    async with ring() as it, it.keys.claim("k", HERE):
+        for place in (HERE, "POST /v1/images"):
+            with pytest.raises(IdempotencyKeyInUse):
+                async with it.keys.claim("k", place):
+                    pass
+        async with it.keys.claim("another", HERE):
+            assert repr(it.keys) == "<Keys of 2 requests in progress>"
+
+
+@pytest.mark.parametrize("error", [None, ValueError(), asyncio.CancelledError()])
+async def test_a_key_without_an_answer_is_free_again(error: BaseException | None) -> None:
+    async with ring() as it:
+        try:
+            async with it.keys.claim("k", HERE) as claim:
+                claim.means("this")
+                if error:
+                    raise error
+        except (ValueError, asyncio.CancelledError):
+            pass
+        async with it.keys.claim("k", "POST /v1/images") as claim:
+            assert claim.known is None
+        assert repr(it.keys) == "<Keys of 0 requests in progress>"
+
+
+async def test_a_store_that_fails_leaves_the_key_free() -> None:
+    async with ring() as it:
+        await it.store.close()
+        with pytest.raises(Exception, match="closed"):
+            async with it.keys.claim("k", HERE):
+                pass
+        await it.store.open()
+        async with it.keys.claim("k", HERE):
+            pass
+
+
+async def test_a_repeat_is_known_by_what_it_means() -> None:
+    async with ring() as it:
+        await it.answer(an_answer())
+        async with it.keys.claim("k", HERE) as claim:
+            known = claim.means("this")
+            assert known is not None
+            assert known.answer == an_answer()
+            with pytest.raises(IdempotencyKeyReused, match="parameters or its image"):
+                claim.means("that")
+        with pytest.raises(IdempotencyKeyReused, match="another path"):
+            async with it.keys.claim("k", "POST /v1/images"):
+                pass
+
+
+async def test_a_key_is_known_for_its_time() -> None:
+    async with ring() as it:
+        await it.answer(an_answer())
+        it.time += 9_999
+        async with it.keys.claim("k", HERE) as claim:
+            assert claim.known is not None
+        it.time += 1
+        async with it.keys.claim("k", HERE) as claim:
+            assert claim.known is None
+
+
+async def test_an_answer_needs_a_meaning() -> None:
+    async with ring() as it, it.keys.claim("k", HERE) as claim:
+        with pytest.raises(ValueError, match="must be told"):
+            await claim.answered(an_answer())
+
+
+async def test_an_answer_that_can_not_be_kept_is_given_all_the_same() -> None:
+    async with ring() as it:
+        it.store.busy = True
+        await it.answer(an_answer())
+        async with it.keys.claim("k", HERE) as claim:
+            assert claim.known is None
+
+
+def a_picture(blob: str) -> Answer:
+    return replace(an_answer(b""), blob=blob, size=7)
+
+
+async def test_a_picture_stays_with_its_answer() -> None:
+    async with ring() as it:
+        async with it.keys.claim("k", HERE) as claim:
+            claim.means("this")
+            key = claim.room()
+            it.bench.storage.put(key, b"picture")
+            # No record names it yet, and yet the sweep leaves it alone.
+            await it.bench.scheduler.sweeper.orphans()
+            await claim.answered(a_picture(key))
+        await it.bench.scheduler.sweeper.orphans()
+        assert it.blobs() == [key]
+        async with await it.keys.open(a_picture(key)) as blob:
+            assert blob.data == b"picture"
+
+
+@pytest.mark.parametrize("busy", [False, True])
+async def test_a_picture_that_no_answer_names_goes(busy: bool) -> None:
+    async with ring() as it:
+        it.store.busy = busy
+        async with it.keys.claim("k", HERE) as claim:
+            claim.means("this")
+            key = claim.room()
+            it.bench.storage.put(key, b"picture")
+            if busy:
+                await claim.answered(a_picture(key))
+        assert it.blobs() == []
+        assert len(it.bench.scheduler.pending) == 0
+        with pytest.raises(ResultExpired):
+            await it.keys.open(a_picture(key))
