@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from itertools import count
+from typing import Any
 
+from imgsvc.batches import Batch
 from imgsvc.errors import ERRORS, Problem
 from imgsvc.jobs import (
     Image,
@@ -77,6 +79,35 @@ def a_job(
         filename="cat.jpg",
         outputs=(Output(name="default", spec="thumbnail"),),
         timings=Timings(upload_ms=3.5),
+    )
+
+
+def a_batch(id: str | None = None, *, limit: int = 1000, retention_s: float = 3600.0, at: int = NOW) -> Batch:
+    """An open batch without jobs."""
+    return Batch(
+        id=id or new_id("bat"),
+        name="holidays",
+        priority=Priority.LOW,
+        retention_s=retention_s,
+        limit=limit,
+        created_at=at,
+        expires_at=at + int(retention_s * 1000),
+    )
+
+
+def a_failed_job(**its: Any) -> Job:  # noqa: ANN401  # what `a_job` takes
+    """A job whose file was no picture."""
+    job = a_job(**its)
+    unreadable = {"format": "", "content_type": "application/octet-stream", "width": 0, "height": 0}
+    return Job.model_validate(
+        job.__dict__
+        | {
+            "state": State.FAILED,
+            "error": a_problem(),
+            "finished_at": job.created_at,
+            "expires_at": job.created_at + int(job.retention_s * 1000),
+            "image": job.image.model_copy(update=unreadable),
+        }
     )
 
 

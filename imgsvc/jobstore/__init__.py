@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from imgsvc import plugins
 from imgsvc.jobstore._base import Backlog, Ending, ImagePage, JobStore, Page, rank
+from imgsvc.jobstore._batches import BatchPage
 from imgsvc.jobstore._receipts import Answer, Receipt
 
 __all__ = [
     "Answer",
     "Backlog",
+    "BatchPage",
     "Ending",
     "ImagePage",
     "JobStore",

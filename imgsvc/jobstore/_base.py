@@ -8,6 +8,7 @@ from typing import Protocol
 
 from imgsvc.errors import Problem
 from imgsvc.jobs import Image, Job, Priority, Result, State, Timings
+from imgsvc.jobstore._batches import BatchStore
 from imgsvc.jobstore._receipts import Answer, Receipt
 
 #: For how long a removal is remembered, in milliseconds (design/api.md: 410 for 30 days).
@@ -65,7 +66,7 @@ class ImagePage:
     next_cursor: str | None
 
 
-class JobStore(Protocol):
+class JobStore(BatchStore, Protocol):
     """Images and jobs, durably: when a writing call returns, its change survives kill -9 and power loss.
 
     Times are milliseconds since the epoch and always come from the caller. A store that is locked
@@ -133,6 +134,17 @@ class JobStore(Protocol):
         Raises ValueError for a job that is not queued or whose id is taken. The `receipt` of the
         request is kept with it, both or neither, and the job is its subject; IdempotencyKeyInUse when its
         key is taken.
+
+        A job that names a batch joins it, behind all that joined before. Where the batch has a job of the
+        same `reference`, that first one is the answer and nothing has changed. Raises NotFound for an
+        unknown batch, ResultExpired for a removed one, InvalidParameter for one that is closed or full.
+        """
+
+    async def add_failed(self, job: Job) -> Job:
+        """Record a job that has failed already, for its file is no picture that can be worked on; as `add`.
+
+        Its image is only told of: where it is not there, it is as if it had been removed at once.
+        Raises ValueError for a job that is not like that.
         """
 
     async def get(self, id: str) -> Job | None:
@@ -255,7 +267,7 @@ class JobStore(Protocol):
         """Remove up to `limit` receipts whose time is up: how many, and the blob keys of their answers."""
 
     async def next_expiry(self) -> int | None:
-        """When the next ended job or stored image has had its time; None when none ever will."""
+        """When the next ended job, stored image or empty batch has had its time; None when none ever will."""
 
     async def known_keys(self, keys: Sequence[str]) -> frozenset[str]:
         """Which of these blob keys some image, result or answer names.

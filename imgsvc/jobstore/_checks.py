@@ -9,7 +9,7 @@ from imgsvc.errors import Fault, InvalidParameter
 from imgsvc.jobs import ANSWERS, Image, Job, Result, State, owner
 from imgsvc.jobstore._receipts import Answer
 
-_JOB = re.compile(r"job_[0-9a-f]{32}")
+_JOB, _BATCH = re.compile(r"job_[0-9a-f]{32}"), re.compile(r"bat_[0-9a-f]{32}")
 _IMAGE = re.compile(r"([0-9]{1,15})-(img_[0-9a-f]{32})")
 
 #: What sorts after every cursor: where a first page begins.
@@ -23,6 +23,20 @@ def check_job(job: Job) -> None:
         raise ValueError(f"a new job is queued, not {job.state}")
     if job.attempts or job.history or job.results or job.warnings or job.error:
         raise ValueError("a new job has no past")
+    check_image(job.image)
+
+
+def check_failed(job: Job) -> None:
+    """Raises ValueError for a job that `add_failed` must not record."""
+    if (
+        job.state is not State.FAILED
+        or job.error is None
+        or job.finished_at is None
+        or job.expires_at is None
+    ):
+        raise ValueError("a job that has failed says why and when, and when it expires")
+    if job.attempts or job.history or job.results:
+        raise ValueError("a job that failed before it was queued has no past")
     check_image(job.image)
 
 
@@ -56,6 +70,15 @@ def job_cursor(text: str | None) -> str:
     if text is None:
         return TOP
     if not _JOB.fullmatch(text):
+        raise _bad_cursor()
+    return text
+
+
+def batch_cursor(text: str | None) -> str:
+    """Batches older than this id are on the page. Raises InvalidParameter."""
+    if text is None:
+        return TOP
+    if not _BATCH.fullmatch(text):
         raise _bad_cursor()
     return text
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from random import Random
 
+from imgsvc.batches import Batch
 from imgsvc.dispatch import Dispatcher, Slot
 from imgsvc.errors import Draining
 from imgsvc.imaging.limits import Limits
@@ -16,6 +17,7 @@ from imgsvc.jobs import Job
 from imgsvc.jobstore import JobStore
 from imgsvc.scheduler.alarm import Alarm
 from imgsvc.scheduler.backoff import Backoff
+from imgsvc.scheduler.batches import Batches
 from imgsvc.scheduler.calls import Called, Calls
 from imgsvc.scheduler.clock import Clock, now
 from imgsvc.scheduler.crew import Crew
@@ -96,6 +98,7 @@ class Scheduler:
             alarm=self._alarm,
             freed=self._give,
         )
+        self._batches = Batches(store, self._starts, clock)
         self._clock = clock
         self._loops: list[asyncio.Task[None]] = []
         self._draining = False
@@ -114,6 +117,7 @@ class Scheduler:
                 self._audience.job_ended(job)
         self._line.pause(paused=await self._store.paused())
         await self._starts.recount()
+        self.crew.start(self._batches.resume())
         self._loops = [asyncio.create_task(self._serve()), asyncio.create_task(self.sweeper.run())]
 
     def drain(self) -> None:
@@ -191,6 +195,17 @@ class Scheduler:
         Raises NotFound for an id that never was.
         """
         return await self.crew.finish(self._starts.delete(id))
+
+    async def cancel_batch(self, id: str) -> Batch | None:
+        """Close a batch and cancel all of its jobs: as it is then, None for an unknown id.
+
+        One that has ended is left as it is. Raises ResultExpired for one that was removed.
+        """
+        return await self.crew.finish(self._batches.cancel(id))
+
+    async def remove_batch(self, id: str) -> None:
+        """Remove a batch and its jobs, canceling them first. Raises NotFound for an id that never was."""
+        await self.crew.finish(self._batches.remove(id))
 
     def watch(self, id: str) -> AbstractContextManager[Ended]:
         """A future for a job's end: look at the job after entering, so that no end is missed."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -118,14 +118,18 @@ class Starts:
         """As `JobStore.delete`; a running job is killed, and its blobs are removed."""
         at = self.clock()
         job = await self.store.delete(id, at)
-        if job is None:
-            return None
-        if not job.state.ended:
-            self._kill(id)
-            self.ends.tell(job.evolve(state=State.CANCELED, finished_at=at))
-        await self.sweeper.remove_results([job])
-        await self.sweeper.remove_unneeded_images()
+        if job is not None:
+            await self.removed([job], at)
         return job
+
+    async def removed(self, jobs: Sequence[Job], at: int) -> None:
+        """Jobs have been removed from the record, as they were: what runs is killed, blobs are removed."""
+        for job in jobs:
+            if not job.state.ended:
+                self._kill(job.id)
+                self.ends.tell(job.evolve(state=State.CANCELED, finished_at=at))
+        await self.sweeper.remove_results(jobs)
+        await self.sweeper.remove_unneeded_images()
 
     async def cancel_queued(self, batch: str | None) -> int:
         """As `JobStore.cancel_queued`: how many it were."""

@@ -74,13 +74,14 @@ class Sweeper:
             await self._pause()
 
     async def expired(self) -> None:
-        """Remove the jobs, images and receipts whose time is up, and memories older than theirs."""
+        """Remove jobs, images, batches and receipts whose time is up, and memories older than theirs."""
         self._soonest = None
         now = self._clock()
         while jobs := await self._store.expire(now, limit=_SOME):
             await self.remove_results(jobs)
         await self.remove_unneeded_images()
         await self._remove_receipts(now)
+        await self._store.expire_batches(now)
         await self._store.forget(now)
         self.expect(await self._store.next_expiry())
 

@@ -65,6 +65,13 @@ class Pictures:
             picture.lasts(None)
         picture.brought = True
 
+    def mention(self, image: Image) -> None:
+        """Have an image that a failed job tells of: gone, where it is not there."""
+        if image.id not in self._all:
+            removed_at = image.created_at
+            self._all[image.id] = _Picture(image, kept=False, brought=False, removed_at=removed_at)
+            self._all[image.id].lasts(None)
+
     def page(self, limit: int, cursor: str | None) -> ImagePage:
         """Images that are there, newest first."""
         before = image_cursor(cursor)

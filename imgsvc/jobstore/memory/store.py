@@ -9,16 +9,25 @@ from collections.abc import Mapping, Sequence
 from imgsvc.errors import ImageInUse, NotFound, Problem, ResultExpired, StorageUnavailable, WorkerCrashed
 from imgsvc.jobs import TRANSITIONS, Attempt, Image, Job, Priority, State, owner
 from imgsvc.jobstore._base import REMEMBERED_MS, Backlog, Ending, ImagePage, Page
-from imgsvc.jobstore._checks import check_answer, check_image, check_job, check_results, job_cursor
+from imgsvc.jobstore._checks import (
+    check_answer,
+    check_failed,
+    check_image,
+    check_job,
+    check_results,
+    job_cursor,
+)
 from imgsvc.jobstore._receipts import Answer, Receipt
+from imgsvc.jobstore.memory.batch_calls import BatchCalls
 from imgsvc.jobstore.memory.pictures import Pictures
 from imgsvc.jobstore.memory.receipts import Receipts
 
 
-class MemoryStore:
+class MemoryStore(BatchCalls):
     """See `jobstore.JobStore`."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._held_jobs: dict[str, Job] = {}
         self._ranks: dict[str, int] = {}  # of the jobs that have not ended
         self._pictures = Pictures()
@@ -71,6 +80,8 @@ class MemoryStore:
         check_job(job)
         if job.id in self._jobs:
             raise ValueError(f"{job.id} is there already")
+        if first := self._join(job):
+            return first
         self._receipts.check(receipt)
         if not stored:
             self._pictures.bring(job.image)
@@ -79,6 +90,17 @@ class MemoryStore:
         self._receipts.keep(receipt, job.id)
         self._jobs[job.id] = job
         self._ranks[job.id] = rank
+        self._joined(job)
+        return self._shown(job)
+
+    async def add_failed(self, job: Job) -> Job:
+        """See `JobStore.add_failed`."""
+        check_failed(job)
+        if first := self._join(job):
+            return first
+        self._pictures.mention(job.image)
+        self._jobs[job.id] = job
+        self._joined(job)
         return self._shown(job)
 
     async def get(self, id: str) -> Job | None:
@@ -266,7 +288,9 @@ class MemoryStore:
         """See `JobStore.next_expiry`."""
         self._check_open()
         jobs = (job.expires_at for job in self._jobs.values())
-        times = [at for at in (*jobs, self._pictures.next_expiry()) if at is not None]
+        times = [
+            at for at in (*jobs, self._pictures.next_expiry(), self._next_batch_expiry()) if at is not None
+        ]
         return min(times, default=None)
 
     async def known_keys(self, keys: Sequence[str]) -> frozenset[str]:
@@ -280,6 +304,7 @@ class MemoryStore:
         then = now - REMEMBERED_MS
         self._removed = {its: at for its, at in self._removed.items() if at >= then}
         self._pictures.forget(then, shown=self._shown_images())
+        self._forget_batches(then)
 
     async def paused(self) -> bool:
         """See `JobStore.paused`."""
@@ -309,6 +334,9 @@ class MemoryStore:
     def _place(self, job: Job) -> tuple[int, str]:
         return self._ranks[job.id], job.id
 
+    def _recorded(self, id: str) -> Job:
+        return self._shown(self._jobs[id])
+
     def _shown(self, job: Job) -> Job:
         return job.evolve(image=self._pictures.shown(job.image.id))
 
@@ -330,6 +358,7 @@ class MemoryStore:
         job = self._shown(self._jobs.pop(id))
         self._ranks.pop(id, None)
         self._removed[id] = now
+        self._left(job)
         return job
 
 

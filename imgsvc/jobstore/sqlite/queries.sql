@@ -21,6 +21,12 @@ INSERT INTO images (
 )
 ON CONFLICT (id) DO UPDATE SET
     key = iif(removed_at IS NULL, key, excluded.key),
+    format = iif(removed_at IS NULL, format, excluded.format),
+    content_type = iif(removed_at IS NULL, content_type, excluded.content_type),
+    width = iif(removed_at IS NULL, width, excluded.width),
+    height = iif(removed_at IS NULL, height, excluded.height),
+    frames = iif(removed_at IS NULL, frames, excluded.frames),
+    has_alpha = iif(removed_at IS NULL, has_alpha, excluded.has_alpha),
     created_at = iif(removed_at IS NULL, created_at, excluded.created_at),
     expires_at = iif(
         removed_at IS NULL AND kept AND (expires_at IS NULL OR expires_at > excluded.expires_at),
@@ -39,6 +45,12 @@ INSERT INTO images (
 )
 ON CONFLICT (id) DO UPDATE SET
     key = iif(removed_at IS NULL, key, excluded.key),
+    format = iif(removed_at IS NULL, format, excluded.format),
+    content_type = iif(removed_at IS NULL, content_type, excluded.content_type),
+    width = iif(removed_at IS NULL, width, excluded.width),
+    height = iif(removed_at IS NULL, height, excluded.height),
+    frames = iif(removed_at IS NULL, frames, excluded.frames),
+    has_alpha = iif(removed_at IS NULL, has_alpha, excluded.has_alpha),
     created_at = iif(removed_at IS NULL, created_at, excluded.created_at),
     expires_at = iif(kept AND removed_at IS NULL, expires_at, NULL),
     kept = kept AND removed_at IS NULL,
@@ -65,11 +77,11 @@ UPDATE images SET removed_at = :now, kept = 0, expires_at = NULL WHERE id = :id
 
 -- add_job --
 INSERT INTO jobs (
-    id, state, rank, priority, reference, batch, retry_of, max_attempts, timeout_ms, not_before, retention_s, created_at,
-    image, filename, outputs, timings
+    id, state, rank, priority, reference, batch, place, retry_of, max_attempts, timeout_ms, not_before, retention_s,
+    created_at, image, filename, outputs, timings
 ) VALUES (
-    :id, 'queued', :rank, :priority, :reference, :batch, :retry_of, :max_attempts, :timeout_ms, :not_before, :retention_s,
-    :created_at, :image, :filename, :outputs, :timings
+    :id, 'queued', :rank, :priority, :reference, :batch, :place, :retry_of, :max_attempts, :timeout_ms, :not_before,
+    :retention_s, :created_at, :image, :filename, :outputs, :timings
 )
 
 -- get_job --
@@ -252,6 +264,8 @@ SELECT min(expires_at) FROM jobs INDEXED BY jobs_expiring WHERE expires_at IS NO
 UNION ALL
 SELECT min(expires_at) FROM images INDEXED BY images_expiring
 WHERE removed_at IS NULL AND kept AND expires_at IS NOT NULL
+UNION ALL
+SELECT min(expires_at) FROM batches INDEXED BY batches_expiring WHERE removed_at IS NULL AND expires_at IS NOT NULL
 
 -- let_go --
 UPDATE images SET kept = 0, expires_at = iif(brought, NULL, expires_at)

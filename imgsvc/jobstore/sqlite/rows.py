@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
+from typing import Any
 
 import orjson
 from pydantic import TypeAdapter
@@ -18,7 +19,7 @@ _outputs = TypeAdapter(tuple[Output, ...])
 _results = TypeAdapter(tuple[Result, ...])
 
 
-def job_from(row: sqlite3.Row) -> Job:
+def job_from(row: sqlite3.Row | dict[str, Any]) -> Job:
     """The job that a row with the columns {job} tells of."""
     values = dict(row)
     for name in _JSON:
@@ -43,11 +44,12 @@ def image_to(image: Image) -> dict[str, object]:
     return image.__dict__
 
 
-def job_to(job: Job, rank: int, image: int) -> dict[str, object]:
-    """A new job's columns; `image` is its image's number."""
+def job_to(job: Job, rank: int, image: int, place: int | None = None) -> dict[str, object]:
+    """A new job's columns; `image` is its image's number, `place` the job's in its batch."""
     return job.__dict__ | {
         "rank": rank,
         "image": image,
+        "place": place,
         "outputs": _outputs.dump_json(job.outputs).decode(),
         "timings": timings_to(job.timings),
     }

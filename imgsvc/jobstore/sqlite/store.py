@@ -12,6 +12,7 @@ from imgsvc.jobs import Image, Job, Priority, State
 from imgsvc.jobstore._base import Backlog, Ending, ImagePage, Page
 from imgsvc.jobstore._checks import (
     check_answer,
+    check_failed,
     check_image,
     check_job,
     check_results,
@@ -20,6 +21,7 @@ from imgsvc.jobstore._checks import (
 )
 from imgsvc.jobstore._receipts import Answer, Receipt
 from imgsvc.jobstore.sqlite import reads, receipts, writes
+from imgsvc.jobstore.sqlite.batch_calls import BatchCalls
 from imgsvc.jobstore.sqlite.clerk import Clerk, one_by_one, together
 from imgsvc.jobstore.sqlite.connection import reader, writer
 from imgsvc.jobstore.sqlite.line import Line
@@ -28,7 +30,7 @@ from imgsvc.jobstore.sqlite.line import Line
 _STEP = 200
 
 
-class SqliteStore:
+class SqliteStore(BatchCalls):
     """See `jobstore.JobStore`; one process at a time writes (the data directory's lock sees to it)."""
 
     def __init__(self, path: Path, patience: float) -> None:
@@ -95,6 +97,11 @@ class SqliteStore:
         return await self._writer.hand(
             partial(writes.add, job=job, rank=rank, stored=stored, receipt=receipt)
         )
+
+    async def add_failed(self, job: Job) -> Job:
+        """See `JobStore.add_failed`."""
+        check_failed(job)
+        return await self._writer.hand(partial(writes.add_failed, job=job))
 
     async def get(self, id: str) -> Job | None:
         """See `JobStore.get`."""

@@ -12,7 +12,7 @@ from imgsvc.errors import ImageInUse, NotFound, Problem, WorkerCrashed
 from imgsvc.jobs import TRANSITIONS, Image, Job, State
 from imgsvc.jobstore._base import REMEMBERED_MS, Ending
 from imgsvc.jobstore._receipts import Receipt
-from imgsvc.jobstore.sqlite import reads, receipts
+from imgsvc.jobstore.sqlite import batches, reads, receipts
 from imgsvc.jobstore.sqlite.queries import SQL
 from imgsvc.jobstore.sqlite.rows import (
     image_from,
@@ -25,6 +25,9 @@ from imgsvc.jobstore.sqlite.rows import (
     timings_to,
     warnings_to,
 )
+
+#: What drops the memories of each kind.
+_FORGOTTEN = ("forget_jobs", "forget_images", "forget_batches")
 
 
 def ping(_: sqlite3.Connection) -> None:
@@ -69,19 +72,36 @@ def unneeded_images(connection: sqlite3.Connection, now: int, limit: int) -> lis
 def add(
     connection: sqlite3.Connection, job: Job, rank: int, *, stored: bool, receipt: Receipt | None = None
 ) -> Job:
-    """Record a queued job, its image and the receipt of its request; the job as recorded."""
+    """Record a queued job, its image and the receipt of its request; the job as recorded.
+
+    Or, of a reference that its batch has already, the first one.
+    """
+    place = None if job.batch is None else batches.join(connection, job)
+    if isinstance(place, Job):
+        return place
     receipts.keep(connection, receipt, job.id)
     row = connection.execute(SQL["stored_image" if stored else "bring_image"], image_to(job.image)).fetchone()
     if row is None:
         raise NotFound(f"there is no image {job.image.id}")
     try:
-        connection.execute(SQL["add_job"], job_to(job, rank, row["number"]))
+        connection.execute(SQL["add_job"], job_to(job, rank, row["number"], place))
     except sqlite3.IntegrityError as error:
         if error.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY:
             raise ValueError(f"{job.id} is there already") from error
         raise
     standing = image_from(row)
     return job if standing == job.image else job.evolve(image=standing)
+
+
+def add_failed(connection: sqlite3.Connection, job: Job) -> Job:
+    """Record a job that has failed already; the job as recorded, or the first of its reference."""
+    place = None if job.batch is None else batches.join(connection, job)
+    if isinstance(place, Job):
+        return place
+    row = connection.execute(SQL["mention_image"], image_to(job.image)).fetchone()
+    values = job_to(job, 0, row["number"], place) | {"error": problem_to(job.error)}
+    connection.execute(SQL["add_failed_job"], values)
+    return job.evolve(image=image_from(row))
 
 
 def claim(connection: sqlite3.Connection, now: int, lane: int) -> Job | None:
@@ -178,7 +198,7 @@ def _one(connection: sqlite3.Connection, name: str, values: dict[str, object]) -
 def forget(connection: sqlite3.Connection, now: int, limit: int) -> bool:
     """Drop some memories of removals that are old enough; were those all?"""
     values = {"then": now - REMEMBERED_MS, "limit": limit}
-    dropped = [connection.execute(SQL[name], values).rowcount for name in ("forget_jobs", "forget_images")]
+    dropped = [connection.execute(SQL[name], values).rowcount for name in _FORGOTTEN]
     return max(dropped) < limit
 
 

@@ -43,6 +43,7 @@ async def everything(store: JobStore) -> tuple[object, ...]:
         await store.positions([job.id for job in jobs.items]),
         await store.depths(),
         await store.images(limit=1000),
+        await store.batches(limit=1000),
         await store.backlog(),
         await store.counts(),
         await store.next_start(),

@@ -13,6 +13,7 @@ from imgsvc.jobstore import Ending, JobStore
 from tests.contracts.jobstore.asking import everything, in_state, there
 from tests.records import (
     NOW,
+    a_batch,
     a_job,
     a_problem,
     failure,
@@ -26,6 +27,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_an_added_job_is_queued_and_got_as_it_was_added(store: JobStore) -> None:
+    await store.add_batch(a_batch("bat_1"))
     job = a_job(batch="bat_1", reference="cat-1", not_before=NOW + 5)
     assert await store.add(job, rank=1) == job
     assert await store.get(job.id) == job
@@ -140,6 +142,8 @@ async def test_canceling_an_unknown_job_is_none(store: JobStore) -> None:
 
 
 async def test_many_are_canceled_at_once_and_running_ones_are_left(store: JobStore) -> None:
+    for number in range(2):
+        await store.add_batch(a_batch(f"bat_{number}"))
     jobs = [await store.add(a_job(batch=f"bat_{n % 2}"), rank=n) for n in range(450)]
     await store.claim(NOW, lane=1)
     of_batch = await store.cancel_queued(NOW, batch="bat_1")

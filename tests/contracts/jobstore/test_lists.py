@@ -12,6 +12,7 @@ from imgsvc.jobstore import JobStore, Page
 from tests.contracts.jobstore.asking import there
 from tests.records import (
     NOW,
+    a_batch,
     a_job,
     failure,
     success,
@@ -61,9 +62,12 @@ async def test_pages_stay_stable_while_jobs_come_go_and_move(store: JobStore) ->
 @pytest.fixture
 async def mixed(store: JobStore) -> list[Job]:
     """Jobs in every state, of two batches and none, some with references."""
+    for batch in ("bat_a", "bat_b"):
+        await store.add_batch(a_batch(batch))
     jobs = []
     for number, state in enumerate([*State] * 6):
-        reference = f"ref-{number % 4}" if number % 3 else None
+        # Unique in a batch.
+        reference = f"ref-{number}" if number % 3 else None
         job = await store.add(a_job(batch=[None, "bat_a", "bat_b"][number % 3], reference=reference), rank=0)
         if state not in {State.QUEUED, State.CANCELED}:
             # The smallest rank of all that wait: the queued ones before it are in its way.
@@ -77,7 +81,7 @@ async def mixed(store: JobStore) -> list[Job]:
 
 
 @pytest.mark.parametrize("limit", [2, 100])
-@pytest.mark.parametrize("reference", [None, "ref-1", "nobody"])
+@pytest.mark.parametrize("reference", [None, "ref-1", "ref-5", "nobody"])
 @pytest.mark.parametrize("batch", [None, "bat_a", "nobody"])
 @pytest.mark.parametrize(
     "states",

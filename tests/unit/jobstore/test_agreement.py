@@ -18,6 +18,8 @@ from tests.records import (
     DAY,
     MINUTE,
     NOW,
+    a_batch,
+    a_failed_job,
     a_job,
     a_picture,
     a_problem,
@@ -31,6 +33,9 @@ from tests.records import (
 pytestmark = pytest.mark.anyio
 
 Call = Callable[[JobStore], Awaitable[object]]
+
+BATCHES = [f"bat_{number:032x}" for number in range(3)]
+REFERENCES = ["one", "two"]
 
 
 class Chance:
@@ -46,6 +51,7 @@ class Chance:
         self._now += self._random.choice([0, 1, 100, MINUTE, 20 * MINUTE, 2 * DAY])
         kinds = [
             *[self._add] * 4,
+            self._add_failed,
             *[self._claim] * 4,
             *[self._settle] * 4,
             self._add_image,
@@ -56,7 +62,9 @@ class Chance:
             self._delete_image,
             self._housekeeping,
             self._in_bulk,
+            self._with_a_batch,
             self._ask,
+            self._ask_of_a_batch,
         ]
         return self._random.choice(kinds)()
 
@@ -67,8 +75,8 @@ class Chance:
         image = an_image(f"content {self._random.randrange(6)}", at=self._now)
         job = a_job(
             image,
-            batch=self._random.choice([None, "bat_1"]),
-            reference=self._random.choice([None, "ref"]),
+            batch=self._random.choice([None, None, *BATCHES]),
+            reference=self._random.choice([None, *REFERENCES]),
             not_before=self._random.choice([None, None, self._now + MINUTE]),
             retention_s=self._random.choice([1, 3600, 86400]),
             at=self._now,
@@ -92,6 +100,31 @@ class Chance:
             return await store.answered(standing or later, answer), standing
 
         return call
+
+    def _add_failed(self) -> Call:
+        job = a_failed_job(
+            image=an_image(f"content {self._random.randrange(6)}", at=self._now),
+            batch=self._random.choice([None, *BATCHES]),
+            reference=self._random.choice([None, *REFERENCES]),
+            retention_s=self._random.choice([1, 3600, 86400]),
+            at=self._now,
+        )
+        self._jobs.append(job)
+        return lambda store: store.add_failed(job)
+
+    def _with_a_batch(self) -> Call:
+        its, now = self._random.choice(BATCHES), self._now
+        batch = a_batch(its, limit=self._random.choice([2, 100]), retention_s=60, at=now)
+        calls: list[Call] = [
+            lambda store: store.add_batch(batch),
+            lambda store: store.close_batch(its, now),
+            lambda store: store.cancel_batch(its, now),
+            lambda store: store.remove_batch(its, now),
+            lambda store: store.delete_members(its, now, limit=2),
+            lambda store: store.expire_batches(now),
+        ]
+        # Those that open are the likeliest, or little would happen.
+        return self._random.choices(calls, [6, 1, 1, 1, 1, 2])[0]
 
     def _claim(self) -> Call:
         now, lane = self._now, self._random.randrange(3)
@@ -149,7 +182,7 @@ class Chance:
         return call
 
     def _in_bulk(self) -> Call:
-        now, batch = self._now, self._random.choice([None, "bat_1"])
+        now, batch = self._now, self._random.choice([None, *BATCHES])
 
         async def call(store: JobStore) -> object:
             if batch is None:
@@ -175,12 +208,30 @@ class Chance:
 
         return call
 
+    def _ask_of_a_batch(self) -> Call:
+        its, reference = self._random.choice(BATCHES), self._random.choice(REFERENCES)
+        after = self._random.randrange(3)
+
+        async def call(store: JobStore) -> object:
+            return (
+                await store.top_batches(limit=2),
+                await store.interrupted_batches(),
+                await store.member(its, reference),
+                await store.batch_failures(its, limit=2),
+                await store.batch_results(its, after=after, limit=3),
+                await store.batch(its),
+            )
+
+        return call
+
 
 async def answer(call: Call, store: JobStore) -> object:
     try:
         return await call(store)
     except ImgsvcError as error:
         return error.code
+    except ValueError as error:
+        return str(error)
 
 
 @pytest.mark.parametrize("seed", range(8))

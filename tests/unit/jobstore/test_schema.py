@@ -13,10 +13,10 @@ import pytest
 
 from imgsvc.errors import StorageUnavailable
 from imgsvc.jobs import TRANSITIONS, State
-from imgsvc.jobstore.sqlite import reads, schema, writes
+from imgsvc.jobstore.sqlite import batches, reads, schema, writes
 from imgsvc.jobstore.sqlite.connection import writer
 from imgsvc.jobstore.sqlite.queries import SQL
-from tests.records import NOW, a_job, failure, success
+from tests.records import NOW, a_batch, a_failed_job, a_job, failure, one_more_try, success
 
 #: Queries that may read a whole table, because it is small.
 SMALL = {"backlog", "counts", "paused", "ping", "set_paused"}
@@ -135,7 +135,10 @@ def test_no_statement_scans_or_sorts_a_table_that_grows(database: sqlite3.Connec
     values: object = ("x", 1) if "?" in sql else _Anything()
     plan = [str(row["detail"]) for row in database.execute(f"EXPLAIN QUERY PLAN {sql}", values)]  # type: ignore[arg-type]  # any value will do
     # The sets of the indexes that hold only what is to do, and of the JSON of one row, stay small.
-    bounded = ("jobs_line", "jobs_delayed", "images_unneeded", "VIRTUAL TABLE", "CONSTANT ROW")
+    bounded = (
+        *("jobs_line", "jobs_delayed", "images_unneeded", "batches_waiting", "batches_emptied"),
+        *("batches_interrupted", "VIRTUAL TABLE", "CONSTANT ROW"),
+    )
     scans = [step for step in plan if step.startswith("SCAN") and not any(part in step for part in bounded)]
     if name not in SMALL:
         assert scans == [], plan
@@ -145,6 +148,33 @@ def test_no_statement_scans_or_sorts_a_table_that_grows(database: sqlite3.Connec
 class _Anything(dict[str, int]):
     def __missing__(self, key: str) -> int:
         return 1
+
+
+def test_a_batchs_counts_are_those_of_its_rows_after_any_mixture(database: sqlite3.Connection) -> None:
+    for number in range(2):
+        batches.add(database, a_batch(f"bat_{number}"))
+    for number in range(30):
+        writes.add(database, a_job(batch=f"bat_{number % 2}"), number, stored=False)
+        writes.add_failed(database, a_failed_job(batch=f"bat_{number % 2}"))
+    for number in range(20):
+        job = writes.claim(database, NOW, 1)
+        assert job
+        if number % 4:
+            writes.settle(database, job.id, 1, [one_more_try(), failure(), success(job)][number % 4 - 1])
+    writes.cancel_queued(database, NOW, "~", "bat_0", 3)
+    writes.recover(database, NOW, 0)
+    batches.delete_members(database, "bat_1", NOW, 5)
+    writes.expire(database, NOW + 10**10, 7)
+    for number in range(2):
+        recorded = dict(
+            database.execute(
+                "SELECT state, count(*) FROM jobs WHERE batch = ? GROUP BY state", (f"bat_{number}",)
+            )
+        )
+        batch = batches.batch(database, f"bat_{number}")
+        assert batch
+        assert {state: count for state, count in batch.counts if count} == recorded
+        assert batch.counts.total == sum(recorded.values())
 
 
 def test_counts_are_those_of_the_rows_after_any_mixture(database: sqlite3.Connection) -> None:
