@@ -21,7 +21,7 @@ from imgsvc.api.envelope import CLIENT_GONE, ClientGoneError, Counted, Envelope,
 from imgsvc.api.gate import Gate
 from imgsvc.api.openapi import describe
 from imgsvc.api.options import ApiOptions
-from imgsvc.api.routes import images, jobs, operations, pages, process, results, system
+from imgsvc.api.routes import batches, images, jobs, operations, pages, process, results, system
 from imgsvc.errors import ImgsvcError
 from imgsvc.metrics import Metrics
 from imgsvc.pipeline import Grammar
@@ -59,7 +59,12 @@ class Api:
     def __init__(self, app: FastAPI, door: Door, counted: Counted) -> None:
         self.fastapi = app
         options = door.options
-        gate = Gate(app, max_body=options.max_body, body_timeout=options.body_timeout)
+        gate = Gate(
+            app,
+            max_body=options.max_body,
+            body_timeout=options.body_timeout,
+            most={batches.PATH: options.batch_files * options.max_body},
+        )
         #: Is told the code of every problem that is answered.
         self.counted = counted
         #: Is told how much was read of each body that was refused before its end.
@@ -122,7 +127,7 @@ def create_app(
     )
     app.state.door = door
     # The busiest first: routes are tried in order.
-    for module in (jobs, results, process, images, operations, system, pages):
+    for module in (jobs, results, process, batches, images, operations, system, pages):
         # Flat: FastAPI 0.165 matches the routes of included routers twice.
         app.router.routes.extend(module.router.routes)
     describe(app, [options.public_url] if options.public_url else [], testing=options.testing)

@@ -15,6 +15,8 @@ from imgsvc.api import names
 from imgsvc.service import Blob
 
 _PIECE = 512 * 1024
+#: Bytes of small files that are sent at a time.
+_TOGETHER = 128 * 1024
 #: What an unpacked file may be used for: read by everybody and written by its owner, as files usually are.
 _MODE = 0o100644
 
@@ -36,19 +38,31 @@ def size(entries: Sequence[Entry]) -> int:
     return len(stream)
 
 
-async def chunks(entries: Sequence[Entry]) -> AsyncIterator[bytes]:
-    """The archive, entry by entry; each file is opened when its turn has come."""
+async def chunks(entries: AsyncIterator[Entry]) -> AsyncIterator[bytes]:
+    """The archive, entry by entry; each file is opened when its turn has come, and small ones go together."""
     stream = _Readable(sized=True)
-    for entry in entries:
+    held = bytearray()
+    async for entry in entries:
         async with await entry.open() as blob:
             stream.add(_pieces(blob), entry.name, size=entry.size)
             produced = stream.file()
-            if blob.data is not None:
-                yield b"".join(produced)
+            if blob.data is None:
+                while (chunk := await asyncio.to_thread(next, produced, None)) is not None:
+                    yield bytes(held) + chunk
+                    held.clear()
                 continue
-            while (chunk := await asyncio.to_thread(next, produced, None)) is not None:
-                yield chunk
-    yield b"".join(stream.footer())
+        for chunk in produced:
+            held += chunk
+        if len(held) >= _TOGETHER:
+            yield bytes(held)
+            held.clear()
+    # The directory of many files is long, too.
+    for chunk in stream.footer():
+        held += chunk
+        if len(held) >= _TOGETHER:
+            yield bytes(held)
+            held.clear()
+    yield bytes(held)
 
 
 class _Readable(ZipStream):  # type: ignore[misc]  # it ships no types
@@ -62,10 +76,11 @@ class _Readable(ZipStream):  # type: ignore[misc]  # it ships no types
         return produced
 
 
-def told(entries: Sequence[Entry], name: str) -> dict[str, str]:
-    """The headers of an answer with the archive."""
+def told(entries: Sequence[Entry] | None, name: str) -> dict[str, str]:
+    """The headers of an answer with the archive; without its length where its entries are not known yet."""
+    length = {} if entries is None else {"Content-Length": str(size(entries))}
     return {
-        "Content-Length": str(size(entries)),
+        **length,
         "Content-Disposition": names.disposition("attachment", name),
         "Cache-Control": "no-store",
     }
@@ -82,15 +97,29 @@ async def answer(entries: Sequence[Entry], name: str) -> StreamingResponse:
         return _Sent(at_hand, told(entries, name), stack.pop_all())
 
 
+def streamed(entries: AsyncIterator[Entry], name: str) -> StreamingResponse:
+    """The archive of files that are found while it is sent, so that any number of them takes no room.
+
+    When one of them can't be had any more the answer breaks off, which its receiver notices.
+    """
+    headers = told(None, name)
+    return StreamingResponse(chunks(entries), 200, headers, media_type="application/zip")
+
+
 class _Sent(StreamingResponse):
     def __init__(self, entries: Sequence[Entry], headers: dict[str, str], files: AsyncExitStack) -> None:
-        super().__init__(chunks(entries), 200, headers, media_type="application/zip")
+        super().__init__(chunks(_in_turn(entries)), 200, headers, media_type="application/zip")
         self._files = files
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it, and close the files that a client who went away left."""
         async with self._files:
             await super().__call__(scope, receive, send)
+
+
+async def _in_turn(entries: Sequence[Entry]) -> AsyncIterator[Entry]:
+    for entry in entries:
+        yield entry
 
 
 def _given(blob: Blob) -> Callable[[], Awaitable[Blob]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from imgsvc import formats
 from imgsvc.api import problems
+from imgsvc.batches import Batch, Failure
 from imgsvc.jobs import Attempt, Image, Job, Result, State, Step, Timings
 
 #: What every document is: JSON as orjson takes it.
@@ -61,8 +62,9 @@ def job(job: Job, now: Now) -> Document:
             "filename": job.filename,
             "content_type": job.image.content_type,
             "bytes": job.image.bytes,
-            "width": job.image.width,
-            "height": job.image.height,
+            # A file of a batch that is no picture has none.
+            "width": job.image.width or None,
+            "height": job.image.height or None,
             "sha256": job.image.sha256,
         },
         "outputs": [{"name": output.name, "spec": output.spec} for output in job.outputs],
@@ -97,6 +99,39 @@ def image(image: Image) -> Document:
         "expires_at": time(image.expires_at),
         "links": {"self": f"/v1/images/{image.id}", "content": f"/v1/images/{image.id}/content"},
     }
+
+
+def batch(batch: Batch, failures: Sequence[Failure]) -> Document:
+    """The batch document (design/api.md)."""
+    counts = batch.counts
+    jobs = f"/v1/jobs?batch={batch.id}"
+    return {
+        "id": batch.id,
+        "status": batch.status.value,
+        "name": batch.name,
+        "counts": {"total": counts.total} | counts.model_dump(),
+        "failures": [
+            {
+                "job": failure.job,
+                "reference": failure.reference,
+                "filename": failure.filename,
+                "error": None if failure.error is None else problems.document(failure.error),
+            }
+            for failure in failures
+        ],
+        "created_at": time(batch.created_at),
+        "links": {
+            "self": batch_path(batch.id),
+            "jobs": jobs,
+            "failed": f"{jobs}&status=failed",
+            "results": f"{batch_path(batch.id)}/results.zip",
+        },
+    }
+
+
+def batch_path(batch_id: str) -> str:
+    """Where a batch is."""
+    return f"/v1/batches/{batch_id}"
 
 
 def path(job_id: str) -> str:

@@ -21,6 +21,7 @@ from imgsvc.pipeline import Grammar
 from imgsvc.service import QueuePlace, Service
 
 _JOB, _IMAGE = re.compile(r"job_[0-9a-f]{32}"), re.compile(r"img_[0-9a-f]{32}")
+_BATCH = re.compile(r"bat_[0-9a-f]{32}")
 #: Documents change: none is to be taken from a cache unasked.
 _NO_STORE, _ASK = "no-store", "private, no-cache"
 
@@ -59,6 +60,14 @@ def job_id(request: Request) -> str:
     found: str = request.path_params["id"]
     if not _JOB.fullmatch(found):
         raise NotFound("there is no such job")
+    return found
+
+
+def batch_id(request: Request) -> str:
+    """The batch that the path names."""
+    found: str = request.path_params["id"]
+    if not _BATCH.fullmatch(found):
+        raise NotFound("there is no such batch")
     return found
 
 

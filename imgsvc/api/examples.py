@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 JOB_ID = "job_01a2078f8902711898b1f94c2f219ecb"
+BATCH_ID = "bat_01a2078f8902711898b1f94c2f219ecb"
 IMAGE_ID = "img_9f86d081884c7d659a2feaa0c55ad015"
 SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 OPS = "resize:300x200,fit=cover/webp"
@@ -130,6 +131,40 @@ IMAGE: dict[str, Any] = {
     "created_at": "2026-11-23T08:39:35.120Z",
     "expires_at": None,
     "links": {"self": f"/v1/images/{IMAGE_ID}", "content": f"/v1/images/{IMAGE_ID}/content"},
+}
+
+BATCH: dict[str, Any] = {
+    "id": BATCH_ID,
+    "status": "failed",
+    "name": "holidays",
+    "counts": {"total": 3, "queued": 0, "running": 0, "succeeded": 2, "failed": 1, "canceled": 0},
+    "failures": [
+        {
+            "job": JOB_ID,
+            "reference": "2026/cat.jpg",
+            "filename": "cat.jpg",
+            "error": {
+                "type": "/problems/image-corrupt",
+                "title": "The image is damaged and can't be decoded",
+                "status": 422,
+                "detail": "the image ends too early",
+                "code": "image-corrupt",
+            },
+        }
+    ],
+    "created_at": "2026-11-23T08:39:35.120Z",
+    "links": {
+        "self": f"/v1/batches/{BATCH_ID}",
+        "jobs": f"/v1/jobs?batch={BATCH_ID}",
+        "failed": f"/v1/jobs?batch={BATCH_ID}&status=failed",
+        "results": f"/v1/batches/{BATCH_ID}/results.zip",
+    },
+}
+
+OPENED: dict[str, Any] = BATCH | {
+    "status": "open",
+    "counts": dict.fromkeys(BATCH["counts"], 0),
+    "failures": [],
 }
 
 EXPLAINED: dict[str, Any] = {

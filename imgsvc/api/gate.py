@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -27,9 +28,13 @@ class Gate:
     that waits for `100 Continue` nothing.
     """
 
-    def __init__(self, app: ASGIApp, *, max_body: int, body_timeout: float) -> None:
+    def __init__(
+        self, app: ASGIApp, *, max_body: int, body_timeout: float, most: Mapping[str, int] | None = None
+    ) -> None:
+        """`most` tells how many bytes a form may have at paths that take several images of `max_body`."""
         self._app = app
         self._max_body = max_body
+        self._most = most or {}
         self._body_timeout = body_timeout
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -62,7 +67,7 @@ class Gate:
         given = dict(headers)
         if scope["method"] == "POST" and b"idempotency-key" in given:
             called(scope).key = check_key(*(value for name, value in headers if name == b"idempotency-key"))
-        return Body(receive, given, self._max_body, self._body_timeout)
+        return Body(receive, given, self._most.get(scope["path"], self._max_body), self._body_timeout)
 
 
 def check_headers(fields: int, size: int) -> None:

@@ -34,18 +34,19 @@ def clean(name: str | None) -> str | None:
     name = unicodedata.normalize("NFC", name)
     name = "".join(char for char in name if char in _JOINERS or unicodedata.category(char) not in _UNWANTED)
     name = re.split(r"[/\\]", name)[-1].strip()
-    return None if not name.strip(". ") else _cut(name)
+    return None if not name.strip(". ") else cut(name)
 
 
-def _cut(name: str) -> str:
-    """At most 255 bytes, keeping the extension."""
-    if len(name.encode()) <= MAX_BYTES:
+def cut(name: str, *, room: int = 0) -> str:
+    """At most 255 bytes, keeping the extension; `room` bytes less for what will be added."""
+    most = MAX_BYTES - room
+    if len(name.encode()) <= most:
         return name
     stem, dot, extension = name.rpartition(".")
     if not dot or not stem or len(extension) > _MAX_EXTENSION:
         stem, dot, extension = name, "", ""
     tail = (dot + extension).encode()
-    return stem.encode()[: MAX_BYTES - len(tail)].decode(errors="ignore").rstrip() + tail.decode()
+    return stem.encode()[: most - len(tail)].decode(errors="ignore").rstrip() + tail.decode()
 
 
 def stem(name: str) -> str:
@@ -57,7 +58,7 @@ def stem(name: str) -> str:
 def result_name(source: str | None, fallback: str, output: str | None, extension: str) -> str:
     """The name of a result: the source's with the right extension and, of several, the output's name."""
     base = stem(source) if source else fallback
-    return _cut(f"{base}-{output}.{extension}" if output else f"{base}.{extension}")
+    return cut(f"{base}-{output}.{extension}" if output else f"{base}.{extension}")
 
 
 def disposition(kind: str, name: str) -> str:

@@ -48,6 +48,7 @@ BINARY: Json = {"type": "string", "format": "binary", "contentMediaType": "appli
 TAGS = [
     {"name": "Process", "description": "Image in, image out, at once."},
     {"name": "Jobs", "description": "Durable work: posted, waited for, fetched."},
+    {"name": "Batches", "description": "Jobs that belong together: counted, fetched and removed as one."},
     {"name": "Images", "description": "Stored sources, addressed by content."},
     {"name": "Operations", "description": "The vocabulary of pipelines."},
     {"name": "System", "description": "The queue, the workers and the service itself."},

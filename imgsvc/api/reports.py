@@ -7,6 +7,7 @@ from importlib import metadata
 
 from imgsvc import __version__
 from imgsvc.api.documents import Document
+from imgsvc.api.examples import BATCH_ID
 from imgsvc.api.submissions import DEFAULT
 from imgsvc.dispatch import LaneInfo
 from imgsvc.errors import Draining, ImgsvcError, QueueTimeout, StorageUnavailable
@@ -60,7 +61,7 @@ STATS: Document = {
         "paused": False,
         "limit": 20000,
         "limit_bytes": 21474836480,
-        "batches": None,
+        "top_batches": [{"id": BATCH_ID, "name": "holidays", "queued": 9, "running": 2}],
     },
     "uploads": {"active": 2, "waiting": 0, "limit": 256},
     "operations": {"resize": {"count": 9, "errors": 0, "wall_ms": _TIMES, "cpu_ms": _TIMES}},
@@ -90,8 +91,15 @@ def stats(found: Stats, policy: Policy, metrics: Metrics | None) -> Document:
             "paused": found.queue.paused,
             "limit": policy.queue_limit,
             "limit_bytes": policy.queue_bytes,
-            # Batches are not built yet.
-            "batches": None,
+            "top_batches": [
+                {
+                    "id": batch.id,
+                    "name": batch.name,
+                    "queued": batch.counts.queued,
+                    "running": batch.counts.running,
+                }
+                for batch in found.queue.top_batches
+            ],
         },
         "uploads": {
             "active": found.uploads.active,

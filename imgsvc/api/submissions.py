@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import orjson
 
@@ -12,10 +12,15 @@ from imgsvc.api.parameters import Reader, pointer
 from imgsvc.errors import Fault, InvalidOperation, InvalidParameter, MalformedRequest
 from imgsvc.jobs import Priority
 from imgsvc.pipeline import Grammar, Pipeline
-from imgsvc.service.requests import JobRequest
+from imgsvc.service.requests import BatchRequest, JobRequest
 
 #: What a submission may say, wherever it says it.
 FIELDS = ("ops", "outputs", "priority", "timeout", "retention", "reference", "batch", "max_attempts")
+#: What opens a batch, and what a form that brings its files may say: each job's own is not for all of them.
+BATCH_FIELDS = ("name", "priority", "retention")
+BATCH_FORM_FIELDS = ("name", *(field for field in FIELDS if field not in {"reference", "batch"}))
+#: The longest name of a batch.
+MAX_NAME = 255
 #: The name of the only output of a submission with `ops`.
 DEFAULT = "default"
 #: Outputs of one job: all of them come from one decode and are held in memory together.
@@ -40,13 +45,21 @@ class Submissions:
         self._grammar = grammar
         self._options = options
 
-    def read(self, values: Mapping[str, object], *, complete: bool = True, json: bool = False) -> JobRequest:
-        """A submission out of parameters; raises InvalidParameter, InvalidOperation, MalformedRequest.
+    def read(
+        self,
+        values: Mapping[str, object],
+        *,
+        complete: bool = True,
+        json: bool = False,
+        fields: Sequence[str] = FIELDS,
+    ) -> JobRequest:
+        """A submission out of parameters, which are of `fields`.
 
+        Raises InvalidParameter, InvalidOperation, MalformedRequest.
         With `complete=False` more may follow (fields after the file): the pipelines may still be missing.
         With `json` the pointers are into the body that was sent, not into the pipeline.
         """
-        reader = Reader(values, FIELDS)
+        reader = Reader(values, fields)
         priority = reader.choice("priority", Priority)
         timeout = reader.seconds("timeout", MIN_TIMEOUT, self._options.job_timeout)
         retention = reader.seconds("retention", MIN_RETENTION, MAX_RETENTION)
@@ -56,13 +69,28 @@ class Submissions:
         reader.done()
         return JobRequest(
             outputs=self._outputs(values, complete=complete, json=json),
-            priority=priority or Priority.NORMAL,
+            # Unsaid, it is the batch's; where there is none, saying the usual one says nothing.
+            priority=priority or (None if batch else Priority.NORMAL),
             timeout_s=timeout,
             retention_s=retention,
             reference=reference,
             batch=batch,
             max_attempts=attempts,
         )
+
+    def batch(self, values: Mapping[str, object], fields: Sequence[str] = BATCH_FIELDS) -> BatchRequest:
+        """A batch out of parameters; raises InvalidParameter."""
+        reader = Reader(values, fields)
+        name = reader.text("name", MAX_NAME)
+        priority = reader.choice("priority", Priority)
+        retention = reader.seconds("retention", MIN_RETENTION, MAX_RETENTION)
+        reader.done()
+        return BatchRequest(name=name, priority=priority, retention_s=retention)
+
+    def filled(self, values: Mapping[str, object], *, complete: bool) -> tuple[BatchRequest, JobRequest]:
+        """A batch, and what each of its files is to become, out of a form; raises as `read`."""
+        batch = self.batch(values, BATCH_FORM_FIELDS)
+        return batch, self.read(values, complete=complete, fields=BATCH_FORM_FIELDS)
 
     def ops(self, value: object) -> Pipeline:
         """One pipeline; nothing means that the picture is only encoded again."""

@@ -84,13 +84,19 @@ async def body(request: Request) -> AsyncIterator[bytes]:
             return
 
 
-async def json_body(request: Request) -> dict[str, Any]:
-    """A JSON object; raises MalformedRequest, BodyTooLarge."""
+async def read_json(request: Request) -> bytes:
+    """The bytes of a body that should be JSON; raises BodyTooLarge."""
     data = bytearray()
     async for chunk in body(request):
         data += chunk
         if len(data) > MAX_JSON:
             raise BodyTooLarge(f"a JSON body has at most {MAX_JSON} bytes", limit=MAX_JSON)
+    return bytes(data)
+
+
+async def json_body(request: Request) -> dict[str, Any]:
+    """A JSON object; raises MalformedRequest, BodyTooLarge."""
+    data = await read_json(request)
     try:
         value = orjson.loads(data)
     except orjson.JSONDecodeError:

@@ -354,6 +354,22 @@ class Work(_Group):
             "Each holds a file and up to 0.5 MB of memory; more at once would not be there sooner.",
         ),
     ] = 256
+    batch_jobs: Annotated[
+        int,
+        Whole(1),
+        About(
+            "The most jobs of a batch; 422 beyond.",
+            "Two full queues and more; the directory of their archive takes some 30 MB of memory.",
+        ),
+    ] = 50_000
+    batch_files: Annotated[
+        int,
+        Whole(1),
+        About(
+            "The most files of one form that makes a batch; 422 beyond.",
+            "One connection that breaks costs all of them: more should join an open batch one by one.",
+        ),
+    ] = 1000
 
 
 class Watching(_Group):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from imgsvc import plugins
 from imgsvc.jobstore._base import Backlog, Ending, ImagePage, JobStore, Page, rank
-from imgsvc.jobstore._batches import BatchPage
+from imgsvc.jobstore._batches import BatchPage, check_open
 from imgsvc.jobstore._receipts import Answer, Receipt
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "JobStore",
     "Page",
     "Receipt",
+    "check_open",
     "connect",
     "rank",
 ]

@@ -9,6 +9,7 @@ from typing import Protocol
 from imgsvc.batches import Batch, Failure
 from imgsvc.errors import Fault, InvalidParameter
 from imgsvc.jobs import Job
+from imgsvc.jobstore._receipts import Receipt
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +28,11 @@ class BatchStore(Protocol):
     it is ResultExpired then, where an unknown one is None.
     """
 
-    async def add_batch(self, batch: Batch) -> None:
-        """Record a new batch, open and empty. Raises ValueError for an id that is taken."""
+    async def add_batch(self, batch: Batch, *, receipt: Receipt | None = None) -> None:
+        """Record a new batch, open and empty, and the receipt of the request, whose subject it is.
+
+        Raises ValueError for an id that is taken, IdempotencyKeyInUse for a key that is.
+        """
 
     async def batch(self, id: str) -> Batch | None:
         """One batch as it is now. Raises ResultExpired for one that was removed."""
@@ -51,8 +55,11 @@ class BatchStore(Protocol):
         Only those behind the place `after`.
         """
 
-    async def close_batch(self, id: str, now: int) -> Batch | None:
-        """Let nothing join any more: the batch afterwards; for an unknown or a removed one as `batch`."""
+    async def close_batch(self, id: str, now: int, *, receipt: Receipt | None = None) -> Batch | None:
+        """Let nothing join any more: the batch afterwards; for an unknown or a removed one as `batch`.
+
+        The `receipt` is that of the request which has made all of it; as in `add_batch`.
+        """
 
     async def cancel_batch(self, id: str, now: int) -> Batch | None:
         """Close a batch and mark it as canceled, unless it has ended; as `close_batch`.

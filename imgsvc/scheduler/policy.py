@@ -43,6 +43,8 @@ class Policy:
     queue_bytes: int = 20 * 2**30
     #: Bodies that may come in at once, calls with their work among them.
     uploads: int = 256
+    #: Jobs that a batch may have.
+    batch_jobs: int = 50_000
     #: Bytes that must be free on the disk for new work to be taken.
     disk_reserve: int = 512 * 2**20
     #: Seconds between two sweeps.

@@ -174,6 +174,11 @@ class Scheduler:
         """A job has been added to the store: as it is now, which is FAILED for work in quarantine."""
         return await self._starts.added(job)
 
+    def failed(self, job: Job) -> Job:
+        """A job that has failed already has been added to the store: everyone concerned hears of it."""
+        self._starts.ends.tell(job)
+        return job
+
     async def lost(self, suspect: Suspect, began: float) -> None:
         """A call that did this work, and began then (`quarantine.now`), has lost its worker."""
         await self.crew.finish(self._starts.lost(suspect, began))

@@ -2,10 +2,12 @@
 
 from imgsvc.jobstore import Answer, Receipt
 from imgsvc.scheduler import Policy
+from imgsvc.service.batches import Batches
 from imgsvc.service.blobs import Blob
-from imgsvc.service.intake import Incoming, Intake, Staged
+from imgsvc.service.intake import Arrived, Incoming, Intake, Staged
 from imgsvc.service.keys import Claim, Keys
 from imgsvc.service.requests import (
+    BatchRequest,
     JobRequest,
     Processed,
     QueuePlace,
@@ -20,6 +22,9 @@ from imgsvc.service.service import Service
 
 __all__ = [
     "Answer",
+    "Arrived",
+    "BatchRequest",
+    "Batches",
     "Blob",
     "Claim",
     "Incoming",

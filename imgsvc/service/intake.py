@@ -16,7 +16,7 @@ from typing import BinaryIO
 from aiofiles.base import wrap
 from uuid_utils import uuid7
 
-from imgsvc.errors import BodyTooLarge, EmptyFile, InsufficientStorage, StorageUnavailable
+from imgsvc.errors import BodyTooLarge, EmptyFile, ImgsvcError, InsufficientStorage, StorageUnavailable
 
 #: Bytes of an upload gathered before they go to the disk: a hop to a thread costs as much as copying
 #: 0.3 MB, so a usual photograph takes one hop in all.
@@ -45,12 +45,40 @@ class Staged:
     let_go: Callable[[], None] = field(repr=False, compare=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """One of several files that came together: staged, or refused for what could be seen of it so far."""
+
+    filename: str | None
+    bytes: int
+    #: In hex.
+    sha256: str
+    staged: Staged | None
+    refused: ImgsvcError | None = None
+
+    def let_go(self) -> None:
+        """The staged file is the caller's to remove."""
+        if self.staged is not None:
+            self.staged.let_go()
+
+
 class Incoming:
     """One upload. Write what comes, then finish; leaving the context removes what nobody took."""
 
-    def __init__(self, intake: Intake, limit: int, grown: Grown | None, *, digest: bool, keep: bool) -> None:
+    def __init__(
+        self,
+        intake: Intake,
+        limit: int,
+        grown: Grown | None,
+        *,
+        digest: bool,
+        keep: bool,
+        lenient: bool,
+    ) -> None:
         self._intake = intake
         self._grown = grown
+        self._lenient = lenient
+        self._refused: BodyTooLarge | None = None
         self._file = _File(intake.folder / uuid7().hex, hashlib.sha256() if digest else None, keep=keep)
         self._limit = limit
         self._began = time.perf_counter()
@@ -64,10 +92,8 @@ class Incoming:
     async def write(self, chunk: bytes) -> None:
         """The next bytes. Raises BodyTooLarge past the limit, InsufficientStorage at the disk's reserve."""
         self.bytes += len(chunk)
-        if self.bytes > self._limit:
-            raise BodyTooLarge(
-                f"the image has more than {self._limit} bytes", limit=self._limit, actual=self.bytes
-            )
+        if self.bytes > self._limit and self._refused is None:
+            self._refuse()
         self._chunks.append(chunk)
         self._held += len(chunk)
         self._intake.held += len(chunk)
@@ -88,6 +114,21 @@ class Incoming:
             let_go=self._let_go,
         )
 
+    async def arrive(self, filename: str | None) -> Arrived:
+        """That was all of one of several files; what is wrong with it is told, and not raised."""
+        refused: ImgsvcError | None = self._refused
+        staged = None
+        if refused is None:
+            try:
+                staged = await self.finish()
+            except EmptyFile as error:
+                refused = error
+        else:
+            await self._flush(last=True)
+        digest = self._file.digest
+        sha256 = digest.hexdigest() if digest is not None else ""
+        return Arrived(filename=filename, bytes=self.bytes, sha256=sha256, staged=staged, refused=refused)
+
     async def discard(self) -> None:
         """Remove what is there, unless someone took it."""
         self._let_chunks_go()
@@ -98,8 +139,17 @@ class Incoming:
             self._ours = False
             await _remove(self._file)
 
+    def _refuse(self) -> None:
+        error = BodyTooLarge(
+            f"the image has more than {self._limit} bytes", limit=self._limit, actual=self.bytes
+        )
+        if not self._lenient:
+            raise error
+        # The rest is hashed, so that it can be told which file it was, and kept nowhere.
+        self._refused, self._file.keep = error, False
+
     async def _flush(self, *, last: bool) -> None:
-        if self._grown is not None:
+        if self._refused is None and self._grown is not None:
             await self._grown(self.bytes)
         if self._file.keep:
             self._intake.room(self._held)
@@ -136,15 +186,17 @@ class Intake:
         digest: bool = True,
         keep: bool = True,
         grown: Grown | None = None,
+        lenient: bool = False,
     ) -> AsyncIterator[Incoming]:
         """An upload of at most `limit` bytes (the policy's, when not given).
 
         `grown` is told how many bytes it has before they are written; what it raises ends the upload.
         `digest=False` spares the hash, for what is only processed: it can't become a job or an image.
         `keep=False` spares the file, for what only has to be recognized: its path leads nowhere.
+        `lenient` is for one of several files: one that is too large is read to its end, and `arrive` tells.
         """
         limit = self._limit if limit is None else limit
-        incoming = Incoming(self, limit, grown, digest=digest, keep=keep)
+        incoming = Incoming(self, limit, grown, digest=digest, keep=keep, lenient=lenient)
         try:
             yield incoming
         finally:
@@ -158,6 +210,7 @@ class _File:
     def __init__(self, path: Path, digest: hashlib._Hash | None, *, keep: bool) -> None:
         self.path = path
         self.digest = digest
+        #: False: what has been written goes, and what comes is only hashed.
         self.keep = keep
         self.handle: BinaryIO | None = None
 
@@ -167,13 +220,14 @@ def _append(file: _File, chunks: list[bytes], *, last: bool) -> None:
     if len(chunks) > _VECTORS:  # a trickle of tiny ones
         chunks = [b"".join(chunks)]
     try:
-        if file.handle is None and file.keep:
-            file.handle = file.path.open("xb", buffering=0)
         if file.digest is not None:
             for chunk in chunks:
                 file.digest.update(chunk)
-        if file.handle is None:
+        if not file.keep:
+            _drop(file)
             return
+        if file.handle is None:
+            file.handle = file.path.open("xb", buffering=0)
         _write_all(file.handle.fileno(), chunks)
         if last:
             file.handle.close()
@@ -194,6 +248,10 @@ def _write_all(fd: int, chunks: list[bytes]) -> None:
 
 @wrap
 def _remove(file: _File) -> None:
+    _drop(file)
+
+
+def _drop(file: _File) -> None:
     if file.handle is not None:
         file.handle.close()
     file.path.unlink(missing_ok=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
+from imgsvc.batches import Batch
 from imgsvc.dispatch import LaneInfo
 from imgsvc.jobs import Priority, Result, State
 from imgsvc.jobstore import Backlog
@@ -22,7 +23,8 @@ class JobRequest:
     """
 
     outputs: Mapping[str, Pipeline]
-    priority: Priority = Priority.NORMAL
+    #: None: the batch's, or normal; `retention_s` likewise.
+    priority: Priority | None = None
     timeout_s: float | None = None
     retention_s: float | None = None
     reference: str | None = None
@@ -37,6 +39,21 @@ class JobRequest:
         """
         told = {field.name: getattr(self, field.name) for field in fields(self)}
         told["outputs"] = [(name, pipeline.text) for name, pipeline in self.outputs.items()]
+        return {name: value for name, value in told.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRequest:
+    """A validated wish for a batch; what is None is decided by the policy."""
+
+    name: str | None = None
+    priority: Priority | None = None
+    retention_s: float | None = None
+
+    @property
+    def meaning(self) -> dict[str, object]:
+        """As `JobRequest.meaning`."""
+        told = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: value for name, value in told.items() if value is not None}
 
 
@@ -71,6 +88,8 @@ class QueueStats:
     backlog: Backlog
     #: Queued jobs by priority.
     depths: Mapping[Priority, int]
+    #: The batches with most queued jobs.
+    top_batches: Sequence[Batch]
     #: Milliseconds since the oldest queued job was created.
     oldest_age_ms: int | None
     paused: bool

@@ -34,10 +34,14 @@ class _Load:
 
 
 class Place:
-    """One job's place in the queue, from before its body is read until it is added or refused."""
+    """One job's place in the queue, from before its body is read until it is added or refused.
 
-    def __init__(self, room: Room, size: int) -> None:
+    Or that of several jobs which are added together.
+    """
+
+    def __init__(self, room: Room, size: int, jobs: int = 1) -> None:
         self._room = room
+        self._jobs = jobs
         self._held = True
         self._adding = False
         #: Bytes that it is reserved for.
@@ -64,15 +68,15 @@ class Place:
         """A job with an image of so many bytes is being added."""
         self._adding = True
         self._room.reserved.add(0, size - self.size)
-        self._room.settling.add(1, size)
+        self._room.settling.add(self._jobs, size)
         self.size = size
 
     def end(self) -> None:
         """It is not reserved any more."""
         if self._adding:
-            self._room.settling.add(-1, -self.size)
+            self._room.settling.add(-self._jobs, -self.size)
         if self._held:
-            self._room.reserved.add(-1, -self.size)
+            self._room.reserved.add(-self._jobs, -self.size)
         self._held = self._adding = False
 
 
@@ -102,11 +106,11 @@ class Room:
 
     # -- the queue ------------------------------------------------------------------------------
 
-    async def reserve(self, size: int) -> Place:
-        """A place for a job with an image of so many bytes; it must be left. Raises QueueFull."""
-        await self.find(jobs=1, size=size)
-        self.reserved.add(1, size)
-        return Place(self, size)
+    async def reserve(self, size: int, *, jobs: int = 1) -> Place:
+        """A place for jobs with images of so many bytes; it must be left. Raises QueueFull."""
+        await self.find(jobs=jobs, size=size)
+        self.reserved.add(jobs, size)
+        return Place(self, size, jobs)
 
     @asynccontextmanager
     async def place(self, size: int) -> AsyncIterator[Place]:
@@ -118,20 +122,20 @@ class Room:
             place.leave()
 
     @asynccontextmanager
-    async def adding(self, size: int, place: Place | None = None) -> AsyncIterator[None]:
+    async def adding(self, size: int, place: Place | None = None, *, jobs: int = 1) -> AsyncIterator[None]:
         """While a job with an image of `size` bytes is added: in its place, or in a new one.
 
-        Raises QueueFull.
+        Several jobs have no place yet, and `size` bytes together. Raises QueueFull.
         """
         if place is None or not place.held:
-            place = await self.reserve(size)
+            place = await self.reserve(size, jobs=jobs)
         else:
             await place.grow(size)
         place.begin(size)
         try:
             yield
-            self._waiting.add(1, size)
-            self._added.add(1, size)
+            self._waiting.add(jobs, size)
+            self._added.add(jobs, size)
         finally:
             place.end()
 

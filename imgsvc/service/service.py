@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from imgsvc.batches import Batch
 from imgsvc.dispatch import Dispatcher
 from imgsvc.errors import (
     Draining,
@@ -23,11 +24,20 @@ from imgsvc.jobstore import ImagePage, JobStore, Page, Receipt
 from imgsvc.metrics import Metrics
 from imgsvc.pipeline import Pipeline
 from imgsvc.scheduler import Clock, Ended, Policy, Scheduler, now
+from imgsvc.service.batches import Batches
 from imgsvc.service.blobs import Blob, Blobs
 from imgsvc.service.calls import Calls, refuse
-from imgsvc.service.intake import Intake, Staged
+from imgsvc.service.intake import Arrived, Intake, Staged
 from imgsvc.service.keys import Keys
-from imgsvc.service.requests import JobRequest, Processed, QueuePlace, Readiness, Stats, Workers
+from imgsvc.service.requests import (
+    BatchRequest,
+    JobRequest,
+    Processed,
+    QueuePlace,
+    Readiness,
+    Stats,
+    Workers,
+)
 from imgsvc.service.room import Place, Room
 from imgsvc.service.slots import Slots
 from imgsvc.service.status import Status
@@ -77,6 +87,15 @@ class Service:
             scheduler=scheduler,
             room=self._room,
             limits=limits,
+            policy=policy,
+            clock=clock,
+        )
+        #: What is done with batches.
+        self.batches = Batches(
+            store=store,
+            scheduler=scheduler,
+            submissions=self._submissions,
+            room=self._room,
             policy=policy,
             clock=clock,
         )
@@ -168,8 +187,28 @@ class Service:
         await self._open_for_work()
         return await self._submissions.stored(await self.image(image), request, filename, place, receipt)
 
+    async def open_batch(self, request: BatchRequest, *, receipt: Receipt | None = None) -> Batch:
+        """A batch that jobs may join. Raises Draining, InsufficientStorage."""
+        await self._open_for_work()
+        return await self.batches.open(request, receipt)
+
+    async def fill_batch(
+        self,
+        request: BatchRequest,
+        wish: JobRequest,
+        files: Sequence[Arrived],
+        *,
+        receipt: Receipt | None = None,
+    ) -> Batch:
+        """A closed batch of these files; see `Batches.fill`. Raises Draining too."""
+        self._check_draining()
+        return await self.batches.fill(request, wish, files, receipt)
+
     async def retry(self, id: str, *, receipt: Receipt | None = None) -> Job:
-        """A new job that does what an ended one was to do. Raises JobNotFinished, NotFound, as `submit`."""
+        """A new job that does what an ended one was to do. Raises JobNotFinished, NotFound, as `submit`.
+
+        It is none of the first one's batch: there its place and its reference are taken.
+        """
         job = await self.job(id)
         if not job.state.ended:
             raise JobNotFinished(f"the job is {job.state}; only one that has ended can be tried again")
@@ -180,7 +219,6 @@ class Service:
                 state=State.QUEUED,
                 priority=job.priority,
                 reference=job.reference,
-                batch=job.batch,
                 retry_of=job.id,
                 max_attempts=job.max_attempts,
                 timeout_ms=job.timeout_ms,

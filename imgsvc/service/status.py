@@ -17,6 +17,8 @@ from imgsvc.storage import Storage
 
 #: Seconds that the store may take to answer before it counts as down.
 _PATIENCE_S = 2.0
+#: Batches that are named as those with most queued jobs.
+_TOP = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +68,7 @@ class Status:
             queue=QueueStats(
                 backlog=backlog,
                 depths=await self.store.depths(),
+                top_batches=await self.store.top_batches(limit=_TOP),
                 oldest_age_ms=age,
                 paused=self.scheduler.paused,
             ),

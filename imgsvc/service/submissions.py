@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from imgsvc import formats, logs
+from imgsvc.batches import Batch
 from imgsvc.dispatch import Dispatcher
 from imgsvc.errors import ImageRefused, NotFound
 from imgsvc.imaging.facts import Facts
 from imgsvc.imaging.limits import Limits, check_output, check_source
-from imgsvc.jobs import Image, Job, Output, State, Timings, image_id, image_key, new_id
-from imgsvc.jobstore import JobStore, Receipt, rank
+from imgsvc.jobs import Image, Job, Output, Priority, State, Timings, image_id, image_key, new_id
+from imgsvc.jobstore import JobStore, Receipt, check_open, rank
 from imgsvc.pipeline import Pipeline
 from imgsvc.raster.geometry import Size
 from imgsvc.scheduler import Clock, Policy, Scheduler
-from imgsvc.service.intake import Staged
+from imgsvc.service.intake import Arrived, Staged
 from imgsvc.service.requests import JobRequest
 from imgsvc.service.room import Place, Room
 from imgsvc.storage import Storage
@@ -43,16 +44,14 @@ class Submissions:
         place: Place | None,
         receipt: Receipt | None,
     ) -> Job:
-        """A job with an image that has just been uploaded."""
-        known = await self.store.image(image_id(_digest(staged)))
-        if known is not None and _taken(known, self.limits):
-            facts, image = _facts(known), known
-        else:
-            facts = await self.dispatcher.probe(staged.path, self.limits)
-            image = self._image(staged, facts)
-        check(request.outputs, facts, self.limits)
-        job = self._job(request, image, filename, staged.upload_ms)
-        adding = self._add_upload(job, staged, place, receipt, known=image is known)
+        """A job with an image that has just been uploaded; as `welcome` where it names a batch."""
+        batch, first = await self._batch(request)
+        if first is not None:
+            return first
+        image, known = await self._seen(staged)
+        check(request.outputs, _facts(image), self.limits)
+        job = self._job(request, image, filename, staged.upload_ms, batch)
+        adding = self._add_upload(job, staged, place, receipt, known=known)
         return await self.scheduler.crew.finish(adding)
 
     async def stored(
@@ -63,13 +62,56 @@ class Submissions:
         place: Place | None,
         receipt: Receipt | None,
     ) -> Job:
-        """A job with an image that is stored; raises NotFound when it went meanwhile."""
+        """A job with an image that is stored; raises NotFound when it went meanwhile, and as `upload`."""
+        batch, first = await self._batch(request)
+        if first is not None:
+            return first
         check(request.outputs, _facts(image), self.limits)
-        return await self.again(self._job(request, image, filename, None), place, receipt)
+        return await self.again(self._job(request, image, filename, None, batch), place, receipt)
 
     async def again(self, job: Job, place: Place | None, receipt: Receipt | None) -> Job:
         """Add a job whose image is stored; raises NotFound when it went meanwhile."""
         return await self.scheduler.crew.finish(self._add_stored(job, place, receipt))
+
+    async def welcome(self, id: str, reference: str | None) -> tuple[Batch, Job | None]:
+        """The batch that a job wants to join, and the job that has its reference there already.
+
+        Raises NotFound, ResultExpired, and InvalidParameter for a batch that is closed or full.
+        """
+        batch = await self.store.batch(id)
+        if batch is None:
+            raise NotFound("there is no such batch")
+        first = await self.store.member(id, reference) if reference is not None else None
+        if first is None:
+            check_open(batch)
+        return batch, first
+
+    async def member(self, batch: Batch, request: JobRequest, file: Arrived) -> Job:
+        """A job of a batch that is being filled, where there is room for it already.
+
+        A file that is no picture to work on becomes a job that has failed.
+        """
+        request = replace(request, batch=batch.id)
+        refused, staged = file.refused, file.staged
+        if staged is not None and refused is None:
+            try:
+                image, known = await self._seen(staged)
+                check(request.outputs, _facts(image), self.limits)
+            except ImageRefused as error:
+                refused = error
+            else:
+                job = self._job(request, image, file.filename, staged.upload_ms, batch)
+                return await self._keep(job, staged, None, known=known)
+        problem = refused.problem if refused is not None else None
+        job = self._job(request, unreadable(file, self.clock()), file.filename, None, batch)
+        job = job.evolve(
+            state=State.FAILED,
+            error=problem,
+            finished_at=job.created_at,
+            expires_at=job.created_at + int(job.retention_s * 1000),
+        )
+        logs.remember(job.id)
+        return self.scheduler.failed(await self.store.add_failed(job))
 
     async def image(self, staged: Staged, receipt: Receipt | None) -> tuple[Image, bool]:
         """Store an image for its own sake: what stands, and whether it is new."""
@@ -77,6 +119,18 @@ class Submissions:
         return await self.scheduler.crew.finish(self._add_image(self._image(staged, facts), staged, receipt))
 
     # -- the parts ------------------------------------------------------------------------------
+
+    async def _batch(self, request: JobRequest) -> tuple[Batch | None, Job | None]:
+        if request.batch is None:
+            return None, None
+        return await self.welcome(request.batch, request.reference)
+
+    async def _seen(self, staged: Staged) -> tuple[Image, bool]:
+        """What the upload is, and whether the same bytes are stored already."""
+        known = await self.store.image(image_id(_digest(staged)))
+        if known is not None and _taken(known, self.limits):
+            return known, True
+        return self._image(staged, await self.dispatcher.probe(staged.path, self.limits)), False
 
     def _image(self, staged: Staged, facts: Facts) -> Image:
         """The upload as an image of its own, under a key of its own."""
@@ -95,18 +149,27 @@ class Submissions:
             created_at=self.clock(),
         )
 
-    def _job(self, request: JobRequest, image: Image, filename: str | None, upload_ms: float | None) -> Job:
+    def _job(
+        self,
+        request: JobRequest,
+        image: Image,
+        filename: str | None,
+        upload_ms: float | None,
+        batch: Batch | None,
+    ) -> Job:
         policy = self.policy
+        usual = batch.priority if batch else Priority.NORMAL
+        kept_s = batch.retention_s if batch else policy.retention_s
         timeout_s = min(request.timeout_s or policy.job_timeout_s, policy.job_timeout_s)
         return Job(
             id=new_id("job"),
             state=State.QUEUED,
-            priority=request.priority,
+            priority=request.priority or usual,
             reference=request.reference,
             batch=request.batch,
             max_attempts=request.max_attempts or policy.max_attempts,
             timeout_ms=max(1, round(timeout_s * 1000)),
-            retention_s=policy.retention_s if request.retention_s is None else request.retention_s,
+            retention_s=kept_s if request.retention_s is None else request.retention_s,
             created_at=self.clock(),
             image=image,
             filename=filename,
@@ -120,23 +183,29 @@ class Submissions:
         self, job: Job, staged: Staged, place: Place | None, receipt: Receipt | None, *, known: bool
     ) -> Job:
         async with self.room.adding(staged.bytes, place):
-            if known:
-                try:
-                    # The same bytes are there: nothing more needs to be kept.
-                    return await self._record(job, receipt, stored=True)
-                except NotFound:  # they went this moment
-                    fresh = {"key": image_key(job.image.id), "created_at": job.created_at, "expires_at": None}
-                    job = job.evolve(image=job.image.model_copy(update=fresh))
-            with self.scheduler.pending.hold([job.image.key]):
-                await self._adopt(staged, job.image)
-                try:
-                    added = await self._record(job, receipt)
-                except BaseException:
-                    await self.scheduler.sweeper.remove([job.image.key])
-                    raise
-                if added.image.key != job.image.key:
-                    await self.scheduler.sweeper.remove([job.image.key])
-                return added
+            return await self._keep(job, staged, receipt, known=known)
+
+    async def _keep(self, job: Job, staged: Staged, receipt: Receipt | None, *, known: bool) -> Job:
+        if known:
+            try:
+                # The same bytes are there: nothing more needs to be kept.
+                return await self._record(job, receipt, stored=True)
+            except NotFound:
+                if await self.store.image(job.image.id) is not None:
+                    raise  # the batch has gone
+                # They went this moment.
+                fresh = {"key": image_key(job.image.id), "created_at": job.created_at, "expires_at": None}
+                job = job.evolve(image=job.image.model_copy(update=fresh))
+        with self.scheduler.pending.hold([job.image.key]):
+            await self._adopt(staged, job.image)
+            try:
+                added = await self._record(job, receipt)
+            except BaseException:
+                await self.scheduler.sweeper.remove([job.image.key])
+                raise
+            if added.image.key != job.image.key:
+                await self.scheduler.sweeper.remove([job.image.key])
+            return added
 
     async def _add_stored(self, job: Job, place: Place | None, receipt: Receipt | None) -> Job:
         async with self.room.adding(job.image.bytes, place):
@@ -171,7 +240,26 @@ class Submissions:
         place = rank(job.created_at, job.priority, self.policy.ageing_s)
         logs.remember(job.id)
         added = await self.store.add(job, rank=place, stored=stored, receipt=receipt)
-        return await self.scheduler.added(added)
+        # Another client was faster with the same reference.
+        return added if added.id != job.id else await self.scheduler.added(added)
+
+
+def unreadable(file: Arrived, now: int) -> Image:
+    """What there is to tell of a file that is no picture: its size and its hash."""
+    its = image_id(file.sha256)
+    return Image(
+        id=its,
+        sha256=file.sha256,
+        key=image_key(its),
+        bytes=file.bytes,
+        format="",
+        content_type="application/octet-stream",
+        width=0,
+        height=0,
+        frames=0,
+        has_alpha=False,
+        created_at=now,
+    )
 
 
 def check(outputs: Mapping[str, Pipeline], facts: Facts, limits: Limits) -> None:

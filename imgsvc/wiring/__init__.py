@@ -209,6 +209,7 @@ def _policy(settings: Settings) -> Policy:
         queue_limit=settings.queue_limit,
         queue_bytes=settings.queue_bytes,
         uploads=settings.uploads,
+        batch_jobs=settings.batch_jobs,
         disk_reserve=settings.disk_reserve,
         sweep_interval_s=settings.sweep_interval,
     )

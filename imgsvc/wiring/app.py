@@ -28,6 +28,7 @@ def _options(settings: Settings) -> ApiOptions:
         max_body=settings.max_body,
         body_timeout=settings.body_timeout,
         job_timeout=settings.job_timeout,
+        batch_files=settings.batch_files,
         cors_origins=settings.cors_origins,
         public_url=settings.public_url,
         testing=settings.test_operations,

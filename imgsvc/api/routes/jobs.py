@@ -13,6 +13,7 @@ from starlette.responses import Response
 from imgsvc import errors
 from imgsvc.api import documents, examples, keys, parameters
 from imgsvc.api.door import answer, door, job_id, listed, revalidated, service, shown
+from imgsvc.api.envelope import called
 from imgsvc.api.openapi import STORED, UPLOAD, document, operation, parameter, plain
 from imgsvc.api.parameters import Reader
 from imgsvc.api.routes.shared import (
@@ -27,9 +28,9 @@ from imgsvc.api.routes.shared import (
     wish_parameters,
 )
 from imgsvc.api.submissions import FIELDS, MAX_REFERENCE
-from imgsvc.api.uploads import Kind, Reads, declared, json_body, kind, received
+from imgsvc.api.uploads import Kind, Reads, body, declared, json_body, kind, received
 from imgsvc.api.waiting import applied, asked, preferred, while_connected
-from imgsvc.errors import MalformedRequest, NotFound
+from imgsvc.errors import MalformedRequest
 from imgsvc.jobs import Job, State, image_id
 from imgsvc.service import JobRequest, Place
 
@@ -81,6 +82,7 @@ async def job_again(request: Request, id: str) -> Response:
         errors=(
             *UPLOAD,
             errors.NotFound,
+            errors.ResultExpired,
             errors.InvalidOperation,
             errors.OutputTooLarge,
             errors.QueueFull,
@@ -96,6 +98,9 @@ async def create_job(request: Request) -> Response:
     The image comes as a raw body with the rest in the query, as a form, or as JSON that names a stored one.
     """
     serving, wait = service(request), preferred(request)
+    first = await _repeated(request)
+    if first is not None:
+        return await _accepted(request, first, wait)
     if kind(request) is Kind.JSON:
         async with keys.admitted(request, serving.admitted) as place:
             job = await _submit_stored(request, place)
@@ -111,6 +116,27 @@ async def create_job(request: Request) -> Response:
             upload.staged, upload.wish, filename=upload.filename, receipt=receipt, place=place
         )
     return await _accepted(request, job, wait)
+
+
+async def _repeated(request: Request) -> Job | None:
+    """The job that has the reference of a raw image in its batch already: the image is not needed again.
+
+    Raises what speaks against a new one, before its image is read. Forms say it with their image, and
+    what comes with an Idempotency-Key is known by its image too.
+    """
+    query = request.scope["query_string"]
+    if b"batch=" not in query or kind(request) is not Kind.RAW or called(request.scope).key is not None:
+        return None
+    given = parameters.query(query)
+    wanted = Reader(given, given)
+    batch, reference = wanted.text("batch", MAX_REFERENCE), wanted.text("reference", MAX_REFERENCE)
+    wanted.done()
+    first = await service(request).batches.welcome(batch, reference) if batch is not None else None
+    if first is not None and request.headers.get("expect", "").lower() != "100-continue":
+        # One who does not wait to be asked for it sends it, and might not hear us before that is done.
+        async for _ in body(request):
+            pass
+    return first
 
 
 async def _submit_stored(request: Request, place: Place | None) -> Job:
@@ -132,10 +158,7 @@ async def _submit_stored(request: Request, place: Place | None) -> Job:
 def _wish(
     request: Request, values: Mapping[str, object], *, complete: bool = True, json: bool = False
 ) -> JobRequest:
-    wish = door(request).submissions.read(values, complete=complete, json=json)
-    if wish.batch is not None:
-        raise NotFound("there is no such batch")
-    return wish
+    return door(request).submissions.read(values, complete=complete, json=json)
 
 
 async def _accepted(request: Request, job: Job, wait: float | None) -> Response:
@@ -162,6 +185,7 @@ async def _accepted(request: Request, job: Job, wait: float | None) -> Response:
         },
         parameters=[
             parameter("query", "status", "Only these states, separated by commas: `queued,running`."),
+            parameter("query", "batch", "Only jobs of this batch."),
             parameter("query", "reference", "Only jobs with this reference."),
             LIMIT,
             CURSOR,
@@ -244,14 +268,17 @@ async def cancel_job(request: Request) -> Response:
         "cancelJobs",
         "Cancel all queued jobs",
         {200: document("Canceled", "How many were canceled.", {"canceled": 12})},
-        parameters=[parameter("query", "status", "Which jobs.", {"type": "string", "enum": ["queued"]})],
+        parameters=[
+            parameter("query", "status", "Which jobs.", {"type": "string", "enum": ["queued"]}),
+            parameter("query", "batch", "Only those of this batch."),
+        ],
         errors=(errors.InvalidParameter, *STORED),
         keyed=True,
     ),
 )
 @keys.repeatable
 async def cancel_jobs(request: Request) -> Response:
-    """Cancels every job that has not started."""
+    """Cancels every job that has not started, or those of one batch."""
     reader = Reader(parameters.query(request.scope["query_string"]), ("status", "batch"))
     status, batch = reader.choice("status", State), reader.text("batch", MAX_REFERENCE)
     if status not in {None, State.QUEUED}:

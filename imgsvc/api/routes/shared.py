@@ -11,6 +11,7 @@ from imgsvc.api.submissions import MAX_ATTEMPTS, MAX_OUTPUTS, MAX_REFERENCE
 from imgsvc.jobs import Priority
 
 JOB_ID = parameter("path", "id", "The job's id.", example=examples.JOB_ID)
+BATCH_ID = parameter("path", "id", "The batch's id.", example=examples.BATCH_ID)
 IMAGE_ID = parameter("path", "id", "The image's id.", example=examples.IMAGE_ID)
 PREFER = parameter(
     "header", "Prefer", "`wait=N` waits up to N seconds (at most 30) for the job's end.", example="wait=10"
@@ -53,7 +54,12 @@ WISHES: tuple[tuple[str, str, Json], ...] = (
         "Seconds (or `12h`, `7d`) that job and results are kept after the end.",
         {"type": "string"},
     ),
-    ("reference", "The caller's own id.", {"type": "string", "maxLength": MAX_REFERENCE}),
+    (
+        "reference",
+        "The caller's own id; unique in its batch, where a repeat is answered with the first job.",
+        {"type": "string", "maxLength": MAX_REFERENCE},
+    ),
+    ("batch", "The open batch that the job joins.", {"type": "string"}),
     ("max_attempts", "Starts that it may cost.", {"type": "integer", "minimum": 1, "maximum": MAX_ATTEMPTS}),
 )
 

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from imgsvc.api.schemas.batches import BatchListShape, BatchShape
 from imgsvc.api.schemas.images import ImageListShape, ImageShape
 from imgsvc.api.schemas.jobs import CanceledShape, JobListShape, JobShape
 from imgsvc.api.schemas.operations import ExplainedShape, OperationsShape
@@ -23,6 +24,8 @@ from imgsvc.api.schemas.system import (
 
 __all__ = [
     "SHAPES",
+    "BatchListShape",
+    "BatchShape",
     "CanceledShape",
     "ExplainedShape",
     "ImageListShape",
@@ -48,6 +51,8 @@ SHAPES: dict[str, type[BaseModel]] = {
         ProblemShape,
         JobShape,
         JobListShape,
+        BatchShape,
+        BatchListShape,
         ImageShape,
         ImageListShape,
         CanceledShape,

@@ -16,8 +16,10 @@ class JobImageShape(Shape):
     filename: str | None
     content_type: str
     bytes: int
-    width: int = Field(description="As displayed, EXIF orientation applied.")
-    height: int
+    width: int | None = Field(
+        description="As displayed, EXIF orientation applied; null for a file that was no picture."
+    )
+    height: int | None
     sha256: str
 
 
@@ -114,7 +116,7 @@ class JobShape(Shape):
     status: State
     priority: Priority
     reference: str | None
-    batch: str | None = Field(description="Not built yet.")
+    batch: str | None
     retry_of: str | None
     attempts: int = Field(description="Starts so far.")
     max_attempts: int

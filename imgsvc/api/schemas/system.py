@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from imgsvc.api.schemas.batches import TopBatchShape
 from imgsvc.api.schemas.shape import Shape, Time
 from imgsvc.dispatch import LaneState
 from imgsvc.jobs import Priority, State
@@ -84,7 +85,7 @@ class BacklogShape(Shape):
     paused: bool
     limit: int
     limit_bytes: int
-    batches: list[dict[str, Any]] | None = Field(description="Not built yet.")
+    top_batches: list[TopBatchShape] = Field(description="Those with most queued jobs, at most five.")
 
 
 class UploadsShape(Shape):

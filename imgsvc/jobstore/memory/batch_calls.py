@@ -12,6 +12,8 @@ from imgsvc.jobs import Job, State
 from imgsvc.jobstore._base import REMEMBERED_MS
 from imgsvc.jobstore._batches import BatchPage, check_open
 from imgsvc.jobstore._checks import batch_cursor
+from imgsvc.jobstore._receipts import Receipt
+from imgsvc.jobstore.memory.receipts import Receipts
 
 
 @dataclass(slots=True)
@@ -29,14 +31,18 @@ class _Group:
 class BatchCalls:
     """See `jobstore._batches.BatchStore`."""
 
+    _receipts: Receipts
+
     def __init__(self) -> None:
         self._groups: dict[str, _Group] = {}
 
-    async def add_batch(self, batch: Batch) -> None:
+    async def add_batch(self, batch: Batch, *, receipt: Receipt | None = None) -> None:
         """See `BatchStore.add_batch`."""
         self._check_open()
         if batch.id in self._groups:
             raise ValueError(f"{batch.id} is there already")
+        self._receipts.check(receipt)
+        self._receipts.keep(receipt, batch.id)
         self._groups[batch.id] = _Group(batch)
 
     async def batch(self, id: str) -> Batch | None:
@@ -76,9 +82,12 @@ class BatchCalls:
         wanted = [member for member in self._members(batch) if member[0] > after and _succeeded(member[1])]
         return wanted[:limit]
 
-    async def close_batch(self, id: str, now: int) -> Batch | None:
+    async def close_batch(self, id: str, now: int, *, receipt: Receipt | None = None) -> Batch | None:
         """See `BatchStore.close_batch`."""
         group = self._group(id)
+        if group is not None:
+            self._receipts.check(receipt)
+            self._receipts.keep(receipt, id)
         if group is not None and group.batch.closed_at is None:
             group.change(closed_at=now)
         return None if group is None else self._counted(group)

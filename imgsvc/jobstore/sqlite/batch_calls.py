@@ -9,6 +9,7 @@ from imgsvc.batches import Batch, Failure
 from imgsvc.jobs import Job
 from imgsvc.jobstore._batches import BatchPage
 from imgsvc.jobstore._checks import batch_cursor
+from imgsvc.jobstore._receipts import Receipt
 from imgsvc.jobstore.sqlite import batches
 from imgsvc.jobstore.sqlite.clerk import Clerk
 
@@ -22,9 +23,9 @@ class BatchCalls:
     _writer: Clerk
     _reader: Clerk
 
-    async def add_batch(self, batch: Batch) -> None:
+    async def add_batch(self, batch: Batch, *, receipt: Receipt | None = None) -> None:
         """See `BatchStore.add_batch`."""
-        await self._writer.hand(partial(batches.add, batch=batch))
+        await self._writer.hand(partial(batches.add, batch=batch, receipt=receipt))
 
     async def batch(self, id: str) -> Batch | None:
         """See `BatchStore.batch`."""
@@ -50,9 +51,9 @@ class BatchCalls:
         """See `BatchStore.batch_results`."""
         return await self._reader.hand(partial(batches.results, batch=batch, after=after, limit=limit))
 
-    async def close_batch(self, id: str, now: int) -> Batch | None:
+    async def close_batch(self, id: str, now: int, *, receipt: Receipt | None = None) -> Batch | None:
         """See `BatchStore.close_batch`."""
-        return await self._writer.hand(partial(batches.close, id=id, now=now))
+        return await self._writer.hand(partial(batches.close, id=id, now=now, receipt=receipt))
 
     async def cancel_batch(self, id: str, now: int) -> Batch | None:
         """See `BatchStore.cancel_batch`."""

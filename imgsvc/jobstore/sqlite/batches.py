@@ -12,6 +12,8 @@ from imgsvc.errors import NotFound, ResultExpired
 from imgsvc.jobs import Job
 from imgsvc.jobstore._base import REMEMBERED_MS
 from imgsvc.jobstore._batches import BatchPage, check_open
+from imgsvc.jobstore._receipts import Receipt
+from imgsvc.jobstore.sqlite import receipts
 from imgsvc.jobstore.sqlite.queries import SQL
 from imgsvc.jobstore.sqlite.rows import job_from, jobs_from
 
@@ -83,16 +85,19 @@ def join(connection: sqlite3.Connection, job: Job) -> int | Job:
     return found[1] + 1
 
 
-def add(connection: sqlite3.Connection, batch: Batch) -> None:
-    """Record a new batch."""
+def add(connection: sqlite3.Connection, batch: Batch, receipt: Receipt | None = None) -> None:
+    """Record a new batch, and the receipt of its request."""
+    receipts.keep(connection, receipt, batch.id)
     try:
         connection.execute(SQL["add_batch"], batch.__dict__)
     except sqlite3.IntegrityError as error:
         raise ValueError(f"{batch.id} is there already") from error
 
 
-def close(connection: sqlite3.Connection, id: str, now: int) -> Batch | None:
+def close(connection: sqlite3.Connection, id: str, now: int, receipt: Receipt | None = None) -> Batch | None:
     """Let nothing join any more; the batch afterwards."""
+    if receipt is not None and batch(connection, id) is not None:
+        receipts.keep(connection, receipt, id)
     connection.execute(SQL["close_batch"], {"id": id, "now": now})
     return batch(connection, id)
 

@@ -165,14 +165,6 @@ def test_what_a_page_fills_in_by_itself_harms_no_submission() -> None:
         assert set(sent.values()) <= {""}
 
 
-def test_what_is_not_built_yet_can_not_be_asked_for() -> None:
-    for _, _, operation in operations():
-        named = {found["name"].lower() for found in operation.get("parameters", ())}
-        for content in operation.get("requestBody", {}).get("content", {}).values():
-            named |= set(content["schema"].get("properties", ()))
-        assert "batch" not in named
-
-
 @pytest.mark.parametrize(("path", "method", "operation"), ALL)
 def test_every_post_takes_an_idempotency_key_and_says_so(
     path: str, method: str, operation: dict[str, Any]

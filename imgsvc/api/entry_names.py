@@ -1,0 +1,93 @@
+"""Names of an archive's entries: made from a template, fit for every file system, each one only once."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from hashlib import blake2b
+
+from imgsvc import formats
+from imgsvc.api import names
+from imgsvc.errors import Fault, InvalidParameter
+from imgsvc.jobs import Job, Result
+
+#: What a template may hold, and what stands for it.
+FIELDS = {
+    "filename": "the name under which the file was sent, without its extension",
+    "reference": "the caller's own id",
+    "index": "the job's place in the batch, from 1, with zeros before it",
+    "job": "the job's id",
+    "output": "the output's name",
+}
+#: The template when nobody says one.
+USUAL = "{filename}"
+#: Characters of a template.
+LONGEST = 200
+_FIELD = re.compile(r"\{([^{}]*)\}")
+#: What Windows or a shell chokes on.
+_AWKWARD = re.compile(r'[\x00-\x1f\x7f"*/:<>?\\|]')
+#: Devices of Windows, with any extension.
+_DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
+_MEDIA = {found.media_type: found.extension for found in formats.registry().values()}
+_PICTURE = re.compile(r"\.(jpe?g|png|webp|gif|avif|heic|tiff?|bmp)$", re.IGNORECASE)
+
+
+def template(text: str | None) -> str:
+    """A template in braces; a bare word that is a field stands for it. Raises InvalidParameter."""
+    if text is None:
+        return USUAL
+    if text in FIELDS:
+        return "{" + text + "}"
+    unknown = [name for name in _FIELD.findall(text) if name not in FIELDS]
+    bare = _FIELD.sub("", text)
+    if unknown or "{" in bare or "}" in bare or bare == text or len(text) > LONGEST:
+        allowed = f"text with some of {', '.join('{' + name + '}' for name in FIELDS)}"
+        detail = f"names must be {allowed}, of at most {LONGEST} characters"
+        raise InvalidParameter(detail, errors=(Fault(detail=detail, pointer="/names", allowed=allowed),))
+    return text
+
+
+class Names:
+    """Gives every result of a batch its entry's name."""
+
+    def __init__(self, template: str, total: int) -> None:
+        self._template = template
+        self._digits = len(str(total))
+        # Hashes, so that ten thousand long names take no room.
+        self._taken: set[bytes] = set()
+
+    def name(self, place: int, job: Job, result: Result) -> str:
+        """The name of one result of the job at this place."""
+        given = {
+            "filename": names.stem(job.filename) if job.filename else job.id,
+            "reference": _PICTURE.sub("", job.reference) if job.reference else job.id,
+            "index": f"{place:0{self._digits}}",
+            "job": job.id,
+            "output": result.name,
+        }
+        base = _FIELD.sub(lambda found: given[found[1]], self._template)
+        if len(job.outputs) > 1 and "{output}" not in self._template:
+            base = f"{base}-{result.name}"
+        return self._once(_sane(base), "." + _MEDIA.get(result.content_type, "bin"))
+
+    def _once(self, base: str, extension: str) -> str:
+        found, number = names.cut(base + extension), 1
+        while (key := _key(found)) in self._taken:
+            number += 1
+            # The number must not be what is cut off.
+            found = names.cut(base, room=len(f"-{number}{extension}")) + f"-{number}{extension}"
+        self._taken.add(key)
+        return found
+
+
+def _sane(base: str) -> str:
+    """A name without what could lead out of a folder, hide a file or be taken for an option."""
+    base = _AWKWARD.sub("_", unicodedata.normalize("NFC", base))
+    base = names.clean(base) or "_"
+    base = base.strip(". ") or "_"
+    return f"_{base}" if base.startswith("-") or _DEVICE.fullmatch(base) else base
+
+
+def _key(name: str) -> bytes:
+    """Equal for names that some file system takes for the same."""
+    return blake2b(unicodedata.normalize("NFC", name.casefold()).encode(), digest_size=12).digest()
