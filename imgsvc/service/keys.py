@@ -79,6 +79,8 @@ class Keys:
         self._retention_ms = round(retention_s * 1000)
         self._clock = clock
         self._claimed: set[str] = set()
+        #: How many keys have been claimed and given back.
+        self._released = 0
 
     def __repr__(self) -> str:
         return f"<Keys of {len(self._claimed)} requests in progress>"
@@ -87,25 +89,40 @@ class Keys:
     async def claim(self, key: str, place: str) -> AsyncIterator[Claim]:
         """Take a key for a request to `place` (method and path), before its body is read.
 
-        Raises IdempotencyKeyInUse while another request has it, IdempotencyKeyReused when it belongs to
+        A key whose answer is there is taken by nobody: any number may be given that answer at once. Raises
+        IdempotencyKeyInUse while another request has the key, IdempotencyKeyReused when it belongs to
         another place, and what the store raises.
         """
-        if key in self._claimed:
-            raise IdempotencyKeyInUse("a request with this Idempotency-Key is still in progress")
+        self._check_free(key)
+        released = self._released
+        known = await self._store.receipt(key, self._clock())
+        if known is not None and known.answer is not None:
+            yield self._claim(key, place, known)
+            return
+        self._check_free(key)
         self._claimed.add(key)
         try:
-            now = self._clock()
-            known = await self._store.receipt(key, now)
-            if known is not None and known.place != place:
-                raise _reused("it went to another path")
-            receipt = Receipt(key, place, meaning="", created_at=now, expires_at=now + self._retention_ms)
-            claim = Claim(receipt, known, self._store, self._scheduler)
+            if self._released != released:  # perhaps by the request that we have just not seen
+                known = await self._store.receipt(key, self._clock())
+            claim = self._claim(key, place, known)
             try:
                 yield claim
             finally:
                 await self._scheduler.crew.finish(claim.release())
         finally:
             self._claimed.discard(key)
+            self._released += 1
+
+    def _check_free(self, key: str) -> None:
+        if key in self._claimed:
+            raise IdempotencyKeyInUse("a request with this Idempotency-Key is still in progress")
+
+    def _claim(self, key: str, place: str, known: Receipt | None) -> Claim:
+        if known is not None and known.place != place:
+            raise _reused("it went to another path")
+        now = self._clock()
+        receipt = Receipt(key, place, meaning="", created_at=now, expires_at=now + self._retention_ms)
+        return Claim(receipt, known, self._store, self._scheduler)
 
     async def open(self, answer: Answer) -> Blob:
         """The picture that an answer is; close the Blob. Raises ResultExpired when it is gone."""

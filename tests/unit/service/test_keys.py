@@ -55,8 +55,8 @@ class Ring:
 
 
 @asynccontextmanager
-async def ring() -> AsyncIterator[Ring]:
-    store = BusyStore()
+async def ring(store: BusyStore | None = None) -> AsyncIterator[Ring]:
+    store = store or BusyStore()
     async with bench(store=store) as around:
         blobs = Blobs(around.storage)
         keys = Keys(store, around.scheduler, blobs, retention_s=10, clock=lambda: it.time)
@@ -112,6 +112,73 @@ async def test_a_repeat_is_known_by_what_it_means() -> None:
         with pytest.raises(IdempotencyKeyReused, match="another path"):
             async with it.keys.claim("k", "POST /v1/images"):
                 pass
+
+
+async def test_a_known_answer_is_given_to_any_number_at_once() -> None:
+    async with ring() as it:
+        await it.answer(an_answer())
+        async with it.keys.claim("k", HERE) as one, it.keys.claim("k", HERE) as other:
+            assert one.known == other.known
+            assert repr(it.keys) == "<Keys of 0 requests in progress>"
+
+
+class SlowStore(BusyStore):
+    """A store whose look-ups are answered when the test says so, with what they saw before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looked, self.go = asyncio.Event(), asyncio.Event()
+        self.go.set()
+
+    async def receipt(self, key: str, now: int) -> Receipt | None:
+        """See `JobStore.receipt`."""
+        found = await super().receipt(key, now)
+        self.looked.set()
+        await self.go.wait()
+        return found
+
+
+async def test_a_request_that_was_done_during_the_look_up_is_seen() -> None:
+    async with ring(SlowStore()) as it:
+        assert isinstance(it.store, SlowStore)
+        it.store.go.clear()
+
+        async def late() -> Receipt | None:
+            async with it.keys.claim("k", HERE) as claim:
+                return claim.known
+
+        looking = asyncio.ensure_future(late())
+        await it.store.looked.wait()
+        go, it.store.go = it.store.go, asyncio.Event()
+        it.store.go.set()
+        await it.answer(an_answer())
+        go.set()
+        known = await looking
+        assert known is not None
+        assert known.answer == an_answer()
+
+
+async def test_a_request_that_was_faster_during_the_look_up_has_the_key() -> None:
+    async with ring(SlowStore()) as it:
+        assert isinstance(it.store, SlowStore)
+        it.store.go.clear()
+
+        async def claim() -> None:
+            async with it.keys.claim("k", HERE):
+                held.set()
+                await asyncio.Event().wait()
+
+        held = asyncio.Event()
+        both = [asyncio.ensure_future(claim()) for _ in range(2)]
+        await it.store.looked.wait()
+        it.store.go.set()
+        await held.wait()
+        done, waiting = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        for task in waiting:
+            task.cancel()
+        (refused,) = done
+        with pytest.raises(IdempotencyKeyInUse):
+            await refused
 
 
 async def test_a_key_is_known_for_its_time() -> None:
