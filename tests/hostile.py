@@ -139,6 +139,33 @@ def jpeg_of_scans(scans: int) -> bytes:
     return data[:-2] + data[at:-2] * (scans - data.count(b"\xff\xda")) + data[-2:]
 
 
+def png_of_chunks(count: int) -> bytes:
+    """A PNG with empty chunks that mean nothing."""
+    data = photo(16, 16, format="PNG")
+    at = data.index(b"IDAT") - 4
+    return data[:at] + chunk(b"abCd", b"") * count + data[at:]
+
+
+def png_of_crumbs(count: int) -> bytes:
+    """A PNG whose pixels come in many empty pieces first."""
+    data = photo(16, 16, format="PNG")
+    at = data.index(b"IDAT") - 4
+    return data[:at] + chunk(b"IDAT", b"") * count + data[at:]
+
+
+def jpeg_of_segments(count: int) -> bytes:
+    """A JPEG with empty segments for some application."""
+    data = photo(16, 16)
+    return data[:2] + b"\xff\xef\x00\x02" * count + data[2:]
+
+
+def gif_of_comments(count: int) -> bytes:
+    """A GIF with comments of one letter."""
+    data = photo(16, 16, format="GIF")
+    at = data.index(b",", 13)
+    return data[:at] + b"!\xfe\x01a\0" * count + data[at:]
+
+
 def png_text_bomb() -> bytes:
     """A PNG whose text inflates to 64 MB."""
     data = photo(16, 16, format="PNG")

@@ -219,6 +219,15 @@ class Images(_Group):
             "Encoders make at most 14; each one costs a pass over all pixels, and bombs have thousands.",
         ),
     ] = 100
+    max_pieces: Annotated[
+        int,
+        Whole(100),
+        About(
+            "Reads that a file may take for its chunks, segments and blocks, besides one for each 100 bytes "
+            "(40 in a GIF).",
+            "A photograph takes 50, a drawing of 5 MB 2,000; bombs have millions of empty ones.",
+        ),
+    ] = 20_000
     max_output_pixels: Annotated[
         int,
         Pixels(1),

@@ -34,6 +34,8 @@ class Limits(BaseModel):
     max_output_pixels: int = 50_000_000
     #: SOS markers in a JPEG: real photographs have at most 14, bombs thousands.
     max_scans: int = 100
+    #: Reads that opening and decoding a file may take, besides one for each 100 bytes (40 in a GIF).
+    max_pieces: int = 20_000
     #: Input formats by the names of our `formats` room.
     input_formats: tuple[str, ...] = ("jpeg", "png", "webp", "gif", "avif")
     #: How many times larger than needed a reduced JPEG decode must stay (1 = like sharp's fast

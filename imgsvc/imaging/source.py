@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from PIL import Image, ImageFile
 
@@ -15,6 +15,7 @@ from imgsvc.imaging import frames
 from imgsvc.imaging.facts import Facts
 from imgsvc.imaging.faults import translated
 from imgsvc.imaging.limits import Limits, check_source
+from imgsvc.imaging.rationed import Rationed
 from imgsvc.raster.geometry import Size
 from imgsvc.raster.orientation import Orientation
 
@@ -52,6 +53,7 @@ def open_source(file: BinaryIO, limits: Limits) -> Source:
     file.seek(0)
     head = file.read(HEAD)
     format_ = _recognise(head, limits)
+    file = cast("BinaryIO", Rationed(file, limits.max_pieces, gif=format_.pillow[0] == "GIF"))
     declared = format_.canvas(head)
     if declared is not None:
         check_source(declared, 1, limits)

@@ -6,6 +6,7 @@ import io
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 
 import pytest
 from PIL import Image
@@ -20,7 +21,8 @@ from imgsvc.errors import (
     ImgsvcError,
     UnsupportedMediaType,
 )
-from imgsvc.imaging import Facts, Limits, probe
+from imgsvc.imaging import Facts, Limits, probe, render
+from imgsvc.pipeline import Grammar
 from tests import hostile
 from tests.photos import photo, picture
 
@@ -176,6 +178,24 @@ def test_more_scans_than_any_photograph_has_are_too_complex() -> None:
     with pytest.raises(ImageTooComplex) as caught:
         facts(hostile.jpeg_of_scans(101))
     assert (caught.value.problem.limit, caught.value.problem.actual) == (100, 101)
+
+
+@pytest.mark.parametrize(
+    "make", [hostile.png_of_chunks, hostile.png_of_crumbs, hostile.jpeg_of_segments, hostile.gif_of_comments]
+)
+def test_a_file_in_millions_of_tiny_parts_is_too_complex(make: Callable[[int], bytes]) -> None:
+    """The same for who only probes and who decodes: what a probe lets pass must not hold a lane."""
+    limits = Limits(max_pieces=1000)
+    assert read(make(50), limits)
+    with pytest.raises(ImageTooComplex) as caught:
+        read(make(5000), limits)
+    assert (caught.value.problem.limit or 0) >= 1000
+    assert read(make(5000), Limits(max_pieces=50_000))
+
+
+def read(data: bytes, limits: Limits) -> object:
+    """Probe a file and decode it."""
+    return probe(io.BytesIO(data), limits), render(data, [("it", Grammar().parse("png"))], limits)
 
 
 def test_text_that_explodes_is_corrupt() -> None:
