@@ -213,25 +213,25 @@ class Service:
         if not job.state.ended:
             raise JobNotFinished(f"the job is {job.state}; only one that has ended can be tried again")
         await self._open_for_work()
-        return await self._submissions.again(
-            Job(
-                id=new_id("job"),
-                state=State.QUEUED,
-                priority=job.priority,
-                reference=job.reference,
-                retry_of=job.id,
-                max_attempts=job.max_attempts,
-                timeout_ms=job.timeout_ms,
-                retention_s=job.retention_s,
-                created_at=self._clock(),
-                image=job.image,
-                filename=job.filename,
-                outputs=job.outputs,
-                timings=Timings(),
-            ),
-            None,
-            receipt,
+        again = Job(
+            id=new_id("job"),
+            state=State.QUEUED,
+            priority=job.priority,
+            reference=job.reference,
+            retry_of=job.id,
+            max_attempts=job.max_attempts,
+            timeout_ms=job.timeout_ms,
+            retention_s=job.retention_s,
+            created_at=self._clock(),
+            image=job.image,
+            filename=job.filename,
+            outputs=job.outputs,
+            timings=Timings(),
         )
+        try:
+            return await self._submissions.again(again, None, receipt)
+        except NotFound:
+            raise NotFound("the job's image has been removed, so the job can't be run again") from None
 
     async def process(self, staged: Staged, pipeline: Pipeline, *, keep: str | None = None) -> Processed:
         """Run a pipeline on an upload now and hand its result over; nothing is kept but the blob `keep`.

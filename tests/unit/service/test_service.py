@@ -208,6 +208,15 @@ async def test_a_retry_is_a_new_job_that_does_the_same(service: Service, photo: 
     assert (await service.wait(again.id, 10)).state is State.SUCCEEDED
 
 
+async def test_a_retry_without_the_image_says_that_the_image_is_gone(service: Service, photo: Photo) -> None:
+    job = await submit(service, photo())
+    await service.wait(job.id, 10)
+    await service.delete_image(job.image.id)
+    with pytest.raises(errors.NotFound, match="the job's image has been removed"):
+        await service.retry(job.id)
+    assert [kept.id for kept in (await service.jobs(limit=5)).items] == [job.id]
+
+
 async def test_jobs_are_listed_newest_first(service: Service, photo: Photo) -> None:
     jobs = [await submit(service, photo()) for _ in range(3)]
     page = await service.jobs(limit=2)
