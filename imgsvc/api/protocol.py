@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import httptools
 from uvicorn.config import Config
@@ -161,8 +161,25 @@ class DoorProtocol(HttpToolsProtocol):
         """The header is there: from now on the gate has the clock."""
         self._stop_clock()
         if not self.parser.should_upgrade():
+            self._check_framing()
             super().on_headers_complete()
             self._asking = True
+
+    def _check_framing(self) -> None:
+        """What the parser lets pass: see RFC 9112 §3.2 on Host, §6.1 on codings other than `chunked`."""
+        names = [name for name, _ in self.headers]
+        hosts = names.count(b"host")
+        if hosts > 1 or (hosts == 0 and self.parser.get_http_version() != "1.0"):
+            self._malformed(f"A request has one Host header; this one has {hosts}.")
+        if b"transfer-encoding" in names:
+            coded = [value.strip().lower() for name, value in self.headers if name == b"transfer-encoding"]
+            if coded != [b"chunked"]:
+                self._malformed("The only Transfer-Encoding that is taken is chunked.")
+
+    def _malformed(self, detail: str) -> NoReturn:
+        """Refuse what is being parsed."""
+        self._refusal = MalformedRequest(detail)
+        raise self._refusal
 
     def on_body(self, body: bytes) -> None:
         """A part of a body, handed on as it is where nothing waits: uvicorn copies each part twice."""

@@ -119,12 +119,48 @@ async def test_what_is_not_http_is_a_malformed_request() -> None:
         b"Content-Length: -1\r\n\r\n",
         b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
         b"Na me: x\r\n\r\n",
+        b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        b"Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
+        b"Transfer-Encoding: identity\r\n\r\n",
     ],
 )
 async def test_ambiguous_framing_is_a_malformed_request(fields: bytes) -> None:
     async with serving(guarded()) as (reader, writer):
         writer.write(HEAD + fields)
         assert await refused(reader) == (400, "malformed-request")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET /x HTTP/1.1\r\n\r\n",
+        b"GET /x HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
+        b"GET /x HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n",
+        b"GET /x HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n",
+        b"GET http://h/x HTTP/1.1\r\n\r\n",
+    ],
+)
+async def test_a_request_without_one_host_is_malformed(sent: bytes) -> None:
+    async with serving(guarded()) as (reader, writer):
+        writer.write(sent)
+        assert await refused(reader) == (400, "malformed-request")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET /x HTTP/1.0\r\n\r\n",
+        b"GET /x HTTP/1.0\r\nHost: a\r\n\r\n",
+        b"GET /x HTTP/1.1\r\nHost:\r\n\r\n",
+        HEAD + b"Transfer-Encoding:  Chunked \r\n\r\n0\r\n\r\n",
+    ],
+)
+async def test_an_old_or_a_nameless_request_is_answered(sent: bytes) -> None:
+    async with serving(guarded()) as (reader, writer):
+        writer.write(sent)
+        status, _, body = await answered(reader)
+        assert (status, body) == (200, b"0")
 
 
 async def test_a_huge_header_is_refused_before_it_ends() -> None:
