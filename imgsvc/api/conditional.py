@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from imgsvc.errors import RangeNotSatisfiable
 
 _TAGS = re.compile(r'(?:W/)?"[^"\x00-\x1f\x7f]*"')
-_RANGE = re.compile(r"bytes\s*=\s*(\d{0,18})\s*-\s*(\d{0,18})\s*", re.IGNORECASE)
+_RANGE = re.compile(r"bytes\s*=\s*([0-9]*)\s*-\s*([0-9]*)\s*", re.IGNORECASE)
+#: Behind the end of every file; a number of more digits than it has is one as well.
+_BEYOND = 10**18
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +50,13 @@ def wanted(headers: Mapping[str, str], size: int, etag: str) -> Span | None:
         return None
     first, last = found.groups()
     if not first:
-        length = min(int(last), size)
+        length = min(_number(last), size)
         start = size - length
     else:
-        start = int(first)
-        if last and int(last) < start:
+        start = _number(first)
+        if last and _number(last) < start:
             return None
-        length = min(int(last) + 1 if last else size, size) - start
+        length = min(_number(last) + 1 if last else size, size) - start
     if length <= 0:
         raise RangeNotSatisfiable(f"the file has {size} bytes", limit=size)
     return Span(start, length)
@@ -62,3 +64,9 @@ def wanted(headers: Mapping[str, str], size: int, etag: str) -> Span | None:
 
 def _opaque(tag: str) -> str:
     return tag.removeprefix("W/")
+
+
+def _number(digits: str) -> int:
+    """At most `_BEYOND`: Python reads no number of thousands of digits."""
+    significant = digits.lstrip("0")
+    return int(significant or "0") if len(significant) <= 18 else _BEYOND
