@@ -34,7 +34,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=600, help="of disorder (600)")
     parser.add_argument("--kills", type=int, default=24, help="of the server by SIGKILL, at least (24)")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6), help="plans the same run again")
-    parser.add_argument("--clients", type=int, default=5, help="at the same time (5)")
+    parser.add_argument("--clients", type=int, default=10, help="at the same time (10)")
     parser.add_argument("--folder", type=Path, help="where the run may write (the system's temporary folder)")
     parser.add_argument("--log", type=Path, help="where to leave the server's log")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")

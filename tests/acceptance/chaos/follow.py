@@ -107,7 +107,11 @@ def retry(session: Session, ticket: Ticket) -> None:
     session.tickets.append(session.ledger.open(again))
     gone = any(image.sha256 == ticket.sha256 and image.deleted is not Asked.NO for image in session.images)
     expect = (202, *([404] if gone else []), *([410] if ticket.may_be_gone(time.time()) else []))
-    answer = session.ask("POST", f"/v1/jobs/{ticket.job}/retry", expect=expect)
+    if session.random.random() < 0.5:
+        key = {"Idempotency-Key": f"retry-{ticket.job}"}
+        answer = session.insist("POST", f"/v1/jobs/{ticket.job}/retry", None, key, expect=expect)
+    else:
+        answer = session.ask("POST", f"/v1/jobs/{ticket.job}/retry", expect=expect)
     if answer is None or answer.status != 202:
         again.fate = Fate.REFUSED
     else:

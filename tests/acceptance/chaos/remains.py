@@ -51,7 +51,7 @@ def log(house: House, ledger: Ledger) -> None:
 def _files(data: Path, ledger: Ledger, database: sqlite3.Connection) -> None:
     named = Counter(key for (key,) in database.execute(_NAMED))
     found = {str(path.relative_to(data)) for path in data.rglob("*") if path.is_file()}
-    blobs = {name for name in found if name.startswith(("images/", "results/"))}
+    blobs = {name for name in found if name.startswith(("images/", "results/", "answers/"))}
     for name in sorted(blobs - named.keys()):
         ledger.complain(Verdict.LEFT_OVER, f"no record names {name}")
     for name in sorted(named.keys() - blobs):
@@ -66,6 +66,7 @@ def _files(data: Path, ledger: Ledger, database: sqlite3.Connection) -> None:
 
 _NAMED = """
 SELECT key FROM images WHERE removed_at IS NULL
+UNION ALL SELECT blob FROM receipts WHERE blob IS NOT NULL
 UNION ALL SELECT result.value ->> 'key' FROM jobs, json_each(jobs.results) AS result
 """
 #: Each finds nothing in a database whose counts are right.

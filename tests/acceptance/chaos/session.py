@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from random import Random
@@ -17,6 +18,8 @@ from tests.servers import Answer
 TROUBLE = frozenset(
     {"storage-busy", "storage-unavailable", "insufficient-storage", "queue-full", "queue-timeout", "draining"}
 )
+#: How often a post is repeated whose connections are lost.
+_TRIES = 40
 #: Reading needs neither the lock nor room on the disk.
 _READING = frozenset({"draining"})
 
@@ -61,12 +64,42 @@ class Session:
             self.ledger.count(f"{method} {answer.status}")
             return answer
         code = code_of(answer)
-        self.refused = True
+        self.refused = code in (_READING if method == "GET" else TROUBLE)
         self.ledger.count(f"{method} {answer.status} {code}")
-        if code not in (_READING if method == "GET" else TROUBLE):
+        if not self.refused:
             what = path.partition("?")[0]
             self.complain(Verdict.WRONG, f"{method} {what}: {answer.status} {answer.body[:300]!r}")
         return None
+
+    def insist(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        *,
+        expect: tuple[int, ...],
+    ) -> Answer | None:
+        """As `ask`, with an Idempotency-Key: asked again until there is an answer.
+
+        A connection that is lost is none, nor are trouble and that the first try is still under way.
+        """
+        for _ in range(_TRIES):
+            try:
+                answer = self.ask(method, path, body, headers, expect=(*expect, 409))
+            except wire.Lost:
+                self.ledger.count("posts repeated with their key")
+                continue
+            if answer is None and self.refused:
+                time.sleep(0.2)
+                continue
+            if answer is None or answer.status != 409:
+                return answer
+            if (code := code_of(answer)) != "idempotency-key-in-use":
+                self.complain(Verdict.WRONG, f"{method} {path}: 409 {code}")
+                return None
+            time.sleep(0.1)
+        raise wire.Lost(f"no answer to {method} {path} in {_TRIES} tries")
 
     def complain(self, verdict: Verdict, text: str) -> None:
         """Something is not as promised."""

@@ -10,6 +10,7 @@ from tests.acceptance.chaos import wire, wishes
 from tests.acceptance.chaos.ledger import ENDED, Asked, Fate, Stored, Ticket, Verdict
 from tests.acceptance.chaos.session import TROUBLE, Session, code_of
 from tests.acceptance.chaos.wishes import CODES, Kind, Wish
+from tests.servers import Answer
 
 #: Bytes by which a body is made so large that it is on its way for a while.
 _LARGE = 6 * 2**20
@@ -31,7 +32,11 @@ def job(session: Session) -> Ticket | None:
         query, body, headers = random.choice([wire.raw, wire.form])(_fields(ticket, random), file)
     if random.random() < 0.2:
         headers = headers | {"Prefer": f"wait={random.randint(1, 4)}"}
-    answer = session.ask("POST", f"/v1/jobs{query}", body, headers, expect=(202, 200))
+    if random.random() < 0.3:
+        headers = headers | {"Idempotency-Key": f"key-{ticket.reference}"}
+        answer = _keyed(session, f"/v1/jobs{query}", body, headers)
+    else:
+        answer = session.ask("POST", f"/v1/jobs{query}", body, headers, expect=(202, 200))
     if answer is None:
         ticket.fate = Fate.REFUSED
         return None
@@ -40,6 +45,19 @@ def job(session: Session) -> Ticket | None:
     if document["reference"] != ticket.reference or (answer.status == 200) > (document["status"] in ENDED):
         session.complain(Verdict.WRONG, f"accepted with {answer.status} as {document}")
     return ticket
+
+
+def _keyed(session: Session, path: str, body: bytes, headers: dict[str, str]) -> Answer | None:
+    """Post with an Idempotency-Key: given up at first now and then, and now and then once too often."""
+    random = session.random
+    if random.random() < 0.2:
+        wire.hang_up(session.port(), "POST", path, body, headers, wait=random.uniform(0, 0.2))
+    answer = session.insist("POST", path, body, headers, expect=(202, 200))
+    if answer is not None and random.random() < 0.2:
+        again = session.insist("POST", path, body, headers, expect=(202, 200))
+        if again is not None and again.json()["id"] != answer.json()["id"]:
+            session.complain(Verdict.WRONG, f"one key made two jobs: {answer.body!r} {again.body!r}")
+    return answer
 
 
 def broken_upload(session: Session) -> None:
