@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from imgsvc.errors import IdempotencyKeyInUse, NotFound
-from imgsvc.jobs import State, answer_key
+from imgsvc.jobs import State, answer_key, new_id
 from imgsvc.jobstore import JobStore, Receipt
 from tests.contracts.jobstore.asking import everything, there
-from tests.records import DAY, NOW, a_job, a_picture, a_receipt, an_answer, an_image
+from tests.records import DAY, NOW, a_batch, a_job, a_picture, a_receipt, an_answer, an_image
 
 pytestmark = pytest.mark.anyio
 
@@ -26,7 +26,21 @@ async def make_image(store: JobStore, receipt: Receipt) -> str:
     return (await store.add_image(an_image(), receipt=receipt))[0].id
 
 
-MAKES = pytest.mark.parametrize("make", [make_job, make_image])
+async def make_batch(store: JobStore, receipt: Receipt) -> str:
+    batch = a_batch()
+    await store.add_batch(batch, receipt=receipt)
+    return batch.id
+
+
+async def make_whole_batch(store: JobStore, receipt: Receipt) -> str:
+    """As a form does: the receipt is that of the batch once it is closed."""
+    batch = await make_batch(store, a_receipt(new_id("key"), at=receipt.created_at))
+    await store.close_batch(batch, NOW, receipt=receipt)
+    return batch
+
+
+AT_ONCE = [make_job, make_image, make_batch]
+MAKES = pytest.mark.parametrize("make", [*AT_ONCE, make_whole_batch])
 
 
 async def test_an_unknown_key_has_no_receipt(store: JobStore) -> None:
@@ -42,7 +56,7 @@ async def test_a_receipt_is_kept_with_what_its_request_made(store: JobStore, mak
     assert await store.receipt("K", NOW) is None
 
 
-@MAKES
+@pytest.mark.parametrize("make", AT_ONCE)
 @pytest.mark.parametrize("answered", [False, True])
 async def test_a_key_that_is_taken_lets_nothing_be_made(store: JobStore, make: Make, answered: bool) -> None:
     await make(store, a_receipt())
@@ -54,6 +68,24 @@ async def test_a_key_that_is_taken_lets_nothing_be_made(store: JobStore, make: M
             await make(store, other)
     assert await everything(store) == before
     assert await store.receipt("k", NOW) == receipt
+
+
+async def test_a_batch_is_not_closed_under_a_key_that_is_taken(store: JobStore) -> None:
+    batch = a_batch()
+    await store.add_batch(batch)
+    await make_job(store, a_receipt())
+    with pytest.raises(IdempotencyKeyInUse):
+        await store.close_batch(batch.id, NOW, receipt=a_receipt())
+    assert await store.batch(batch.id) == batch
+
+
+async def test_a_job_that_is_there_under_its_reference_needs_no_receipt(store: JobStore) -> None:
+    batch = a_batch()
+    await store.add_batch(batch)
+    first = await store.add(a_job(batch=batch.id, reference="r"), rank=0)
+    again = a_job(batch=batch.id, reference="r")
+    assert await store.add(again, rank=0, receipt=a_receipt()) == first
+    assert await store.receipt("k", NOW) is None
 
 
 async def test_what_can_not_be_added_leaves_no_receipt(store: JobStore) -> None:
