@@ -13,7 +13,7 @@ from contextlib import suppress
 from enum import StrEnum
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from pydantic import BaseModel, ConfigDict
 
@@ -21,7 +21,6 @@ from imgsvc.errors import (
     ImageTooLargeForMemory,
     ImgsvcError,
     InternalError,
-    NotFound,
     Problem,
     StorageUnavailable,
     Unavailable,
@@ -58,6 +57,8 @@ class Task(_Value):
     storage: str
     #: The key of the source image.
     source: str
+    #: How many bytes it has, where a record says so.
+    source_bytes: int | None = None
     targets: tuple[Target, ...]
     limits: Limits
     #: Keys of other images that operations read, by image id.
@@ -133,11 +134,19 @@ def _do(task: Task, clock: Clock) -> tuple[tuple[Result, ...], tuple[str, ...]]:
         with storage.open(key) as file:
             images[image] = picture(file, task.limits)
     with storage.open(task.source) as source:
+        _check_size(source, task.source_bytes)
         rendered = render(source, targets, task.limits, images=images, clock=clock)
     return (
         _store(storage, task.targets, rendered, clock),
         tuple(warning for result in rendered for warning in result.warnings),
     )
+
+
+def _check_size(source: BinaryIO, expected: int | None) -> None:
+    """What was cut short behind our back is our fault, not that of whoever sent the image."""
+    found = source.seek(0, os.SEEK_END)
+    if expected is not None and found != expected:
+        raise InternalError("the stored image is damaged")
 
 
 def _store(
@@ -190,7 +199,7 @@ def judge(error: BaseException) -> tuple[Outcome, Problem]:
         case ImgsvcError():
             return Outcome.REFUSED, error.problem
         case FileNotFoundError():
-            return Outcome.REFUSED, NotFound("an image that the task needs is gone").problem
+            return Outcome.REFUSED, InternalError("the stored image is gone").problem
         case MemoryError() | OSError(errno=errno.ENOMEM):
             refusal = ImageTooLargeForMemory("the image needs more memory than a worker may use")
             return Outcome.REFUSED, refusal.problem

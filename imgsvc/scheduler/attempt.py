@@ -24,7 +24,12 @@ def task(job: Job, storage: str, limits: Limits, images: Mapping[str, str] | Non
         for number, output in enumerate(job.outputs)
     )
     return Task(
-        storage=storage, source=job.image.key, targets=targets, limits=limits, images=dict(images or {})
+        storage=storage,
+        source=job.image.key,
+        source_bytes=job.image.bytes,
+        targets=targets,
+        limits=limits,
+        images=dict(images or {}),
     )
 
 

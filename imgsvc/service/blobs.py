@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import BinaryIO, Self
 
 from aiofiles.base import wrap
 
-from imgsvc.errors import ResultExpired, StorageUnavailable
+from imgsvc.errors import InternalError, ResultExpired, StorageUnavailable
 from imgsvc.storage import Storage
+
+_log = logging.getLogger(__name__)
 
 #: What is not larger is read whole, in one hop to a thread.
 WHOLE = 1024 * 1024
@@ -67,7 +70,7 @@ class Blobs:
         """Open a blob that a record says has `size` bytes; small ones are read at once.
 
         Blobs that are `unneeded` now are removed. Raises ResultExpired when it is gone (someone removed it
-        between the record and now).
+        between the record and now), InternalError when its size is another.
         """
         return await self._opened(key, size, unneeded)
 
@@ -93,6 +96,10 @@ def _drop(opening: asyncio.Future[Blob]) -> None:
 @wrap
 def _open(storage: Storage, key: str, size: int, unneeded: tuple[str, ...]) -> Blob:
     try:
+        if (found := storage.size(key)) != size:
+            # Not while it is sent: the client would get a success that breaks off.
+            _log.error("the stored file %s has %d bytes instead of %d", key, found, size)
+            raise InternalError("the stored file is damaged")
         if size <= WHOLE:
             return Blob(size, data=storage.read(key))
         return Blob(size, file=storage.open(key))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import hashlib
+import logging
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -17,6 +18,8 @@ from aiofiles.base import wrap
 from uuid_utils import uuid7
 
 from imgsvc.errors import BodyTooLarge, EmptyFile, ImgsvcError, InsufficientStorage, StorageUnavailable
+
+_log = logging.getLogger(__name__)
 
 #: Bytes of an upload gathered before they go to the disk: a hop to a thread costs as much as copying
 #: 0.3 MB, so a usual photograph takes one hop in all.
@@ -227,12 +230,24 @@ def _append(file: _File, chunks: list[bytes], *, last: bool) -> None:
             _drop(file)
             return
         if file.handle is None:
-            file.handle = file.path.open("xb", buffering=0)
+            file.handle = _open(file.path)
         _write_all(file.handle.fileno(), chunks)
         if last:
             file.handle.close()
     except OSError as error:
         raise _translated(error) from error
+
+
+def _open(path: Path) -> BinaryIO:
+    try:
+        return path.open("xb", buffering=0)
+    except FileNotFoundError:
+        # Somebody has tidied up. Not so for the folder above: that all data are gone must not be hidden.
+        if not path.parents[2].is_dir():
+            raise
+        _log.error("the folder for uploads was removed; it is made again")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("xb", buffering=0)
 
 
 def _write_all(fd: int, chunks: list[bytes]) -> None:

@@ -63,6 +63,7 @@ class Service:
         policy: Policy,
         boot: str,
         staging: Path,
+        anchor: Path | None = None,
         metrics: Metrics | None = None,
         remarks: Iterable[str] = (),
         clock: Clock = now,
@@ -116,6 +117,7 @@ class Service:
             policy=policy,
             slots=self._slots,
             clock=clock,
+            anchor=anchor,
             remarks=tuple(remarks),
         )
 

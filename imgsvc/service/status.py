@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from imgsvc.dispatch import Dispatcher, LaneState
 from imgsvc.errors import ImgsvcError
@@ -32,6 +33,8 @@ class Status:
     policy: Policy
     slots: Slots
     clock: Clock
+    #: A file that is there for as long as the data directory is; None: there is no such directory.
+    anchor: Path | None = None
     #: What is not well for as long as this server runs, such as test operations that exist.
     remarks: Sequence[str] = ()
     since: float = field(default_factory=time.monotonic)
@@ -55,6 +58,8 @@ class Status:
                 degraded.append("the queue is full")
         if self.scheduler.paused:
             degraded.append("the queue is paused")
+        if self.anchor is not None and not await asyncio.to_thread(self.anchor.exists):
+            reasons.append("the data directory is gone")
         free = await asyncio.to_thread(self.storage.free_bytes)
         if free is not None and free < self.policy.disk_reserve:
             degraded.append("the disk is nearly full")

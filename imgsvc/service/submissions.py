@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from imgsvc import formats, logs
 from imgsvc.batches import Batch
@@ -19,6 +20,7 @@ from imgsvc.raster.geometry import Size
 from imgsvc.scheduler import Clock, Policy, Scheduler
 from imgsvc.service.intake import Arrived, Staged
 from imgsvc.service.requests import JobRequest
+from imgsvc.service.restoring import restore
 from imgsvc.service.room import Place, Room
 from imgsvc.storage import Storage
 
@@ -129,6 +131,7 @@ class Submissions:
         """What the upload is, and whether the same bytes are stored already."""
         known = await self.store.image(image_id(_digest(staged)))
         if known is not None and _taken(known, self.limits):
+            await asyncio.to_thread(restore, self.storage, known, staged.path.read_bytes)
             return known, True
         return self._image(staged, await self.dispatcher.probe(staged.path, self.limits)), False
 
@@ -223,6 +226,9 @@ class Submissions:
                 await self.scheduler.sweeper.remove([image.key])
                 raise
             if standing.key != image.key:
+                await asyncio.to_thread(
+                    restore, self.storage, standing, partial(self.storage.read, image.key)
+                )
                 await self.scheduler.sweeper.remove([image.key])
         self.scheduler.sweeper.expect(standing.expires_at)
         return standing, new

@@ -38,6 +38,9 @@ class Storage(Protocol):
     def open(self, key: str) -> BinaryIO:
         """A blob opened for reading, seekable; raises FileNotFoundError."""
 
+    def size(self, key: str) -> int:
+        """A blob's bytes, counted; raises FileNotFoundError."""
+
     def path(self, key: str) -> Path | None:
         """The local file behind a blob, where there is one (it need not exist)."""
 

@@ -81,6 +81,12 @@ class FileStorage:
         with _translated(reading=True):
             return path.open("rb")
 
+    def size(self, key: str) -> int:
+        """See `Storage.size`."""
+        path = self._path(key)
+        with _translated(reading=True):
+            return path.stat().st_size
+
     def path(self, key: str) -> Path | None:
         """See `Storage.path`."""
         return self._path(key)

@@ -56,6 +56,10 @@ class MemoryStorage:
         """See `Storage.open`."""
         return BytesIO(self.read(key))
 
+    def size(self, key: str) -> int:
+        """See `Storage.size`."""
+        return len(self.read(key))
+
     def path(self, key: str) -> Path | None:
         """See `Storage.path`: there is no file."""
         check_key(key)

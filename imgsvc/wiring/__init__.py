@@ -92,6 +92,7 @@ async def open_service(
             policy=policy,
             boot=boot,
             staging=staging,
+            anchor=settings.data_dir / "lock",
             metrics=metrics,
             remarks=["operations made for tests exist"] if settings.test_operations else [],
         )

@@ -58,6 +58,14 @@ def test_what_was_put_is_read(store: Storage) -> None:
     assert store.read(KEY) == b"pixels"
 
 
+def test_the_size_of_a_blob_is_known(store: Storage) -> None:
+    store.put(KEY, b"12345")
+    assert store.size(KEY) == 5
+    store.delete(KEY)
+    with pytest.raises(FileNotFoundError):
+        store.size(KEY)
+
+
 @pytest.mark.parametrize("data", [b"", b"x", bytearray(b"xy"), memoryview(b"xyz"), b"\0" * 3_000_000])
 def test_any_bytes_can_be_put(store: Storage, data: bytes | bytearray | memoryview) -> None:
     store.put(KEY, data)

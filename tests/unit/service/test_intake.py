@@ -150,8 +150,14 @@ async def test_an_upload_that_touches_the_disks_reserve_is_refused(tmp_path: Pat
     assert found(tmp_path) == []
 
 
+async def test_a_folder_that_somebody_removed_is_made_again(tmp_path: Path) -> None:
+    async with intake(tmp_path / "staging" / "boot").begin() as incoming:
+        await incoming.write(b"1")
+        assert (await incoming.finish()).path.read_bytes() == b"1"
+
+
 async def test_a_folder_that_is_gone_is_a_storage_that_is_away(tmp_path: Path) -> None:
-    async with intake(tmp_path / "gone").begin() as incoming:
+    async with intake(tmp_path / "gone" / "staging" / "boot").begin() as incoming:
         await incoming.write(b"1")
         with pytest.raises(StorageUnavailable):
             await incoming.finish()
