@@ -339,7 +339,11 @@ class QueueFull(Unavailable):
 
 
 class QueueTimeout(Unavailable):
-    """No worker became free in time for a synchronous request."""
+    """No worker became free in time.
+
+    For a synchronous request within `IMGSVC_SYNC_WAIT`; or the machine is too busy even to read an
+    upload's header.
+    """
 
     code = "queue-timeout"
 

@@ -39,6 +39,7 @@ UPLOAD: tuple[type[ImgsvcError], ...] = (
     errors.ImageTooManyFrames,
     errors.ImageTooComplex,
     errors.InvalidParameter,
+    errors.QueueTimeout,
     errors.Draining,
     errors.InsufficientStorage,
 )

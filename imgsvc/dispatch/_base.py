@@ -24,6 +24,8 @@ class Resources:
     memory: int | None = 1536 * 1024 * 1024
     #: Seconds that the desk may take over a header.
     desk_timeout: float = 2.0
+    #: Seconds that a header may wait for the desk in all: ten that stall in a row, with their replacements.
+    desk_patience: float = 30.0
     #: Tasks after which a lane's process is replaced, so that what leaks stays small.
     tasks_per_process: int = 1000
     #: A local folder for the small files that lanes map; nothing is left in it.
@@ -115,8 +117,9 @@ class Dispatcher(Protocol):
     async def probe(self, path: Path, limits: Limits) -> Facts:
         """Read a local file's header on the desk, never behind a task.
 
-        Raises the ImageRefused errors of `imaging.probe`; ImageTooComplex when the header takes
-        longer than the desk's deadline (2 s), ImageCorrupt when it crashes the desk.
+        Raises the ImageRefused errors of `imaging.probe`; ImageTooComplex when the desk computes for
+        longer than its deadline (2 s), ImageCorrupt when the header crashes it, QueueTimeout when it
+        stalls on a machine that has no time for it.
         """
 
     def lanes(self) -> Sequence[LaneInfo]:

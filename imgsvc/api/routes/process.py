@@ -50,7 +50,6 @@ _EXTENSIONS = {found.media_type: found.extension for found in formats.registry()
             errors.OutputTooLarge,
             errors.ProcessingTimeout,
             errors.WorkerCrashed,
-            errors.QueueTimeout,
             errors.StorageUnavailable,
         ),
         keyed=True,

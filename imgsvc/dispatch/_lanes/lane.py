@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 from imgsvc.dispatch._base import CannotStart, LaneInfo, LaneState
+from imgsvc.dispatch._lanes import cpu
 from imgsvc.dispatch._lanes.child import FAILED
 from imgsvc.dispatch._lanes.keeper import Keeper, Terms
 from imgsvc.dispatch._lanes.memory import resident
@@ -31,6 +32,8 @@ class Ran:
     #: What it was doing otherwise, and how its process ended.
     step: str | None = None
     exitcode: int | None = None
+    #: Seconds of CPU time that it had used at its DEADLINE, where the system tells.
+    cpu_s: float | None = None
 
 
 class Lane:
@@ -114,7 +117,7 @@ class Lane:
                 return await self._attend(watch, result, timeout)
 
     async def _attend(self, watch: Watch, result: Future[int], timeout: float) -> Ran:
-        began = time.perf_counter()
+        began = _Mark.now(watch.process.pid)
         self._keeper.busy = True
         self._changed(self)
         try:
@@ -122,7 +125,7 @@ class Lane:
             length = result.result() if end is End.ANSWERED else FAILED
             if length == FAILED:
                 return await self._ended(watch, end, timeout, began)
-            return Ran(end, watch.process.pid, _ms_since(began), watch.process.board.read(length))
+            return Ran(end, watch.process.pid, began.wall_ms(), watch.process.board.read(length))
         except asyncio.CancelledError:
             await self._ended(watch, End.KILLED, timeout, began)
             raise
@@ -132,12 +135,13 @@ class Lane:
             self._keeper.rest(watch)
             self._changed(self)
 
-    async def _ended(self, watch: Watch, end: End, timeout: float, began: float) -> Ran:
+    async def _ended(self, watch: Watch, end: End, timeout: float, began: _Mark) -> Ran:
         """The task is over without an answer: returns when its process is gone."""
         step = watch.process.board.step()
+        cpu_s = began.cpu_s() if end is End.DEADLINE else None
         code = await asyncio.shield(self._keeper.end(watch, _reason(end, step, timeout)))
         end = End.DIED if end is End.ANSWERED else end
-        return Ran(end, watch.process.pid, _ms_since(began), step=step, exitcode=code)
+        return Ran(end, watch.process.pid, began.wall_ms(), step=step, exitcode=code, cpu_s=cpu_s)
 
     def _state(self) -> LaneState:
         if self._keeper.stopped:
@@ -147,8 +151,27 @@ class Lane:
         return LaneState.IDLE if self.available else LaneState.STARTING
 
 
-def _ms_since(began: float) -> float:
-    return (time.perf_counter() - began) * 1000
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """When a process was given a task."""
+
+    pid: int
+    #: By the clock on the wall, and by the CPU time of the process.
+    wall: float
+    cpu: float | None
+
+    @classmethod
+    def now(cls, pid: int) -> _Mark:
+        return cls(pid, time.perf_counter(), cpu.used(pid))
+
+    def wall_ms(self) -> float:
+        """What has passed since."""
+        return (time.perf_counter() - self.wall) * 1000
+
+    def cpu_s(self) -> float | None:
+        """What the process has used since, while it is there."""
+        now = cpu.used(self.pid)
+        return None if now is None or self.cpu is None else now - self.cpu
 
 
 def _reason(end: End, step: str | None, timeout: float) -> str:

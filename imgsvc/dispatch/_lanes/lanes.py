@@ -45,7 +45,7 @@ class Lanes:
         """See `Dispatcher.start`."""
         terms = Terms(self._resources.tasks_per_process, _WORN_RSS)
         self._desk_lane = Lane(0, partial(self._spawn, desk.WORK), _nobody, terms)
-        self._desk = desk.Desk(self._desk_lane, self._resources.desk_timeout)
+        self._desk = desk.Desk(self._desk_lane, self._resources.desk_timeout, self._resources.desk_patience)
         self._lanes = tuple(
             Lane(number, partial(self._spawn, self._work), self._changed, terms)
             for number in range(1, self._resources.lanes + 1)
