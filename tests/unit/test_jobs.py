@@ -4,6 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from imgsvc.jobs import (
+    ANSWERS,
     TRANSITIONS,
     Image,
     ImpossibleTransition,
@@ -11,6 +12,7 @@ from imgsvc.jobs import (
     Output,
     Priority,
     State,
+    answer_key,
     image_id,
     image_key,
     new_id,
@@ -114,6 +116,15 @@ def test_a_result_key_carries_its_job_and_attempt() -> None:
     assert len(keys) == 4
     assert {owner(key) for key in keys} == {its}
     assert result_key(its, 1, 0).split("/")[1:3] == [its[-4:-2], its[-2:]]
+
+
+def test_an_answers_key_is_new_and_nobodys_in_a_room_of_its_own() -> None:
+    keys = {answer_key() for _ in range(100)}
+    assert len(keys) == 100
+    for key in keys:
+        name = key.rpartition("/")[2]
+        assert key == f"{ANSWERS}{name[-4:-2]}/{name[-2:]}/{name}"
+        assert owner(key) is None
 
 
 @pytest.mark.parametrize(
