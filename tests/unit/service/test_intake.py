@@ -198,3 +198,42 @@ async def test_what_only_has_to_be_recognized_needs_no_room(tmp_path: Path, size
         with pytest.raises(BodyTooLarge):
             await incoming.write(b"x")
     assert shared.held == 0
+
+
+async def test_one_of_several_files_may_be_too_large_or_empty(tmp_path: Path) -> None:
+    folder = intake(tmp_path, limit=LEAST + 10)
+    whole = b"x" * (3 * LEAST)
+    async with folder.begin(lenient=True) as large, folder.begin(lenient=True) as empty:
+        for start in range(0, len(whole), 1000):
+            await large.write(whole[start : start + 1000])
+        found_large, found_empty = await large.arrive("large.jpg"), await empty.arrive("empty.jpg")
+        assert found(tmp_path) == []
+    assert isinstance(found_large.refused, BodyTooLarge)
+    assert (found_large.staged, found_large.bytes) == (None, len(whole))
+    assert found_large.sha256 == hashlib.sha256(whole).hexdigest()
+    assert isinstance(found_empty.refused, EmptyFile)
+    assert folder.held == 0
+
+
+async def test_one_of_several_files_that_is_written_already_goes_when_it_gets_too_large(
+    tmp_path: Path,
+) -> None:
+    folder = intake(tmp_path, limit=PIECE + 10)
+    async with folder.begin(lenient=True) as incoming:
+        await incoming.write(b"x" * PIECE)
+        assert len(found(tmp_path)) == 1
+        await incoming.write(b"y" * PIECE)
+        await incoming.write(b"z" * 10)
+        arrived = await incoming.arrive(None)
+        assert found(tmp_path) == []
+    assert arrived.sha256 == hashlib.sha256(b"x" * PIECE + b"y" * PIECE + b"z" * 10).hexdigest()
+
+
+async def test_one_of_several_files_that_is_fine_arrives(tmp_path: Path) -> None:
+    async with intake(tmp_path, limit=10).begin(lenient=True) as incoming:
+        await incoming.write(b"x" * 10)
+        arrived = await incoming.arrive("cat.jpg")
+        assert arrived.refused is None
+        assert arrived.staged is not None
+        assert arrived.staged.path.read_bytes() == b"x" * 10
+    assert found(tmp_path) == []
