@@ -34,15 +34,26 @@ class Running:
 
     def resident(self) -> dict[int, int]:
         """Resident bytes of the API process and of every process below it."""
-        return {pid: rss for pid in [self.pid, *_children(self.pid)] if (rss := _resident(pid)) is not None}
+        return {pid: rss for pid in tree(self.pid) if (rss := _resident(pid)) is not None}
 
 
-def _children(pid: int) -> list[int]:
+def tree(pid: int) -> list[int]:
+    """A process and every one below it, as far as they are still there."""
     found: list[int] = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        with contextlib.suppress(FileNotFoundError):
-            found += [int(child) for child in (task / "children").read_text().split()]
-    return found + [grandchild for child in found for grandchild in _children(child)]
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                found += [int(child) for child in (task / "children").read_text().split()]
+    return [pid, *(below for child in found for below in tree(child))]
+
+
+def proportional(pid: int) -> int:
+    """Proportional set size in bytes: memory that is shared counts in parts; 0 for a process that is gone."""
+    try:
+        found = re.search(r"^Pss:\s*(\d+) kB$", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return int(found[1]) * 1024 if found else 0
 
 
 def _resident(pid: int) -> int | None:
@@ -76,14 +87,15 @@ def _wait_until_ready(process: subprocess.Popen[bytes], log: Path, patience: flo
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline and process.poll() is None:
         found = re.search(rb"http://127\.0\.0\.1:(\d+)", log.read_bytes())
-        if found and _ready(int(found[1])):
+        if found and ready(int(found[1])):
             return int(found[1])
         time.sleep(0.02)
     process.kill()
     raise RuntimeError(f"the server did not become ready:\n{log.read_text()[-2000:]}")
 
 
-def _ready(port: int) -> bool:
+def ready(port: int) -> bool:
+    """Does the server on this port say that it can work?"""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request("GET", "/readyz")

@@ -9,71 +9,20 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
-import multiprocessing
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
-from multiprocessing.connection import Connection
 from pathlib import Path
 from urllib.parse import quote
 
 from benchmarks import photos
+from benchmarks.bare import CPUS, BareLoop
+from benchmarks.percentiles import percentile
+from benchmarks.pinger import Pinger
 from benchmarks.running import Running, server
-from imgsvc.imaging import Limits, render
-from imgsvc.pipeline import Grammar
-
-CPUS = 2
-
-
-# -- the bare loop ------------------------------------------------------------------------------------
-
-
-def _bare(source: bytes, ops: str, control: Connection) -> None:
-    """One process of the bare loop: told a count, it renders so often and says that it is done."""
-    targets = [("default", Grammar().parse(ops))]
-    limits = Limits()
-    render(source, targets, limits)
-    control.send("done")
-    while count := control.recv():
-        for _ in range(count):
-            render(source, targets, limits)
-        control.send("done")
-
-
-class BareLoop:
-    """Two processes that render from memory to memory: what the machine gives at best."""
-
-    def __init__(self, source: bytes, ops: str) -> None:
-        context = multiprocessing.get_context("spawn")
-        pipes = [context.Pipe() for _ in range(CPUS)]
-        self._controls = [ours for ours, _ in pipes]
-        self._processes = [
-            context.Process(target=_bare, args=(source, ops, theirs), daemon=True) for _, theirs in pipes
-        ]
-        for process in self._processes:
-            process.start()
-        for control in self._controls:
-            control.recv()
-
-    def run(self, count: int) -> float:
-        """Render `count` images; images per second."""
-        began = time.perf_counter()
-        for control in self._controls:
-            control.send(count // CPUS)
-        for control in self._controls:
-            control.recv()
-        return count / (time.perf_counter() - began)
-
-    def close(self) -> None:
-        """End both processes."""
-        for control in self._controls:
-            control.send(0)
-        for process in self._processes:
-            process.join(10)
-
 
 # -- the clients --------------------------------------------------------------------------------------
 
@@ -127,42 +76,6 @@ def _drive(port: int, work: Work, source: bytes, ops: str, count: int, concurren
     return count / (time.perf_counter() - began)
 
 
-class Pinger:
-    """A process of its own that asks /livez every 20 ms while it is told to."""
-
-    def __init__(self, port: int) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._control, theirs = context.Pipe()
-        self._process = context.Process(target=_ping, args=(port, theirs), daemon=True)
-        self._process.start()
-        self._control.recv()  # its start must not fall into a round
-
-    def during(self, act: Callable[[], float]) -> tuple[float, list[float]]:
-        """What `act` returns, and the latencies meanwhile in ms."""
-        self._control.send("start")
-        rate = act()
-        self._control.send("stop")
-        return rate, self._control.recv()
-
-    def close(self) -> None:
-        """End the process."""
-        self._control.send("end")
-        self._process.join(10)
-
-
-def _ping(port: int, control: Connection, interval: float = 0.02) -> None:
-    client = Client(port)
-    control.send("ready")
-    while control.recv() == "start":
-        latencies: list[float] = []
-        while not control.poll(interval):
-            began = time.perf_counter()
-            client.call("GET", "/livez")
-            latencies.append((time.perf_counter() - began) * 1000)
-        control.recv()
-        control.send(latencies)
-
-
 # -- the measurement ----------------------------------------------------------------------------------
 
 
@@ -175,32 +88,24 @@ class Rounds:
     livez_p99_ms: list[float] = field(default_factory=list)
 
 
-def _p99(values: Iterable[float]) -> float:
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))] if ordered else float("nan")
-
-
 def compare(
     running: Running, source: bytes, ops: str, *, rounds: int, count: int, concurrency: int
 ) -> dict[str, Rounds]:
     """Alternating rounds of the bare loop, synchronous calls, and durable jobs on known and on new bytes."""
     ways: dict[str, Work] = {"process": _process, "durable": _durable, "distinct": _distinct}
     found = {"bare": Rounds()} | {name: Rounds() for name in ways}
-    bare, pinger = BareLoop(source, ops), Pinger(running.port)
+    bare, pinger = BareLoop(source, ops), Pinger()
     for work in ways.values():  # one turn to warm up
         _drive(running.port, work, source, ops, concurrency, concurrency)
     for _ in range(rounds):
         found["bare"].per_second.append(bare.run(count))
         for name, work in ways.items():
             before = running.cpu_seconds()
-
-            def act(work: Work = work) -> float:
-                return _drive(running.port, work, source, ops, count, concurrency)
-
-            rate, latencies = pinger.during(act)
+            with pinger.on(running.port) as latencies:
+                rate = _drive(running.port, work, source, ops, count, concurrency)
             found[name].per_second.append(rate)
             found[name].api_cpu_ms.append((running.cpu_seconds() - before) * 1000 / count)
-            found[name].livez_p99_ms.append(_p99(latencies))
+            found[name].livez_p99_ms.append(percentile(latencies, 99))
     bare.close()
     pinger.close()
     return found

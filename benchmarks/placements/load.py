@@ -1,0 +1,95 @@
+"""What a placement does under load: jobs a second, /livez meanwhile, memory, failures."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+
+from benchmarks.percentiles import percentile
+from benchmarks.pinger import Pinger
+from benchmarks.placements.client import Client, Outcome
+from benchmarks.placements.places import Placement
+from benchmarks.placements.servers import Server
+from benchmarks.placements.work import Work
+from benchmarks.running import proportional
+
+_SAMPLE_S = 0.1
+
+
+@dataclass(frozen=True)
+class Load:
+    """One measurement: jobs that were done, and what it was like meanwhile."""
+
+    per_second: float
+    failed: int
+    livez_p50_ms: float
+    livez_p99_ms: float
+    #: The most that all processes of the server had at one time: proportional set size, sampled.
+    peak_bytes: int
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What clients ask for: each of `clients` has one job in flight, for `seconds`."""
+
+    work: Work
+    body: bytes
+    ops: str
+    clients: int
+    seconds: float
+
+
+def load(placement: Placement, server: Server, demand: Demand, pinger: Pinger) -> Load:
+    """Drive a server; jobs that are under way at the end are waited for and counted, and so is that time."""
+    with _peak(server) as peak, pinger.on(server.port) as latencies:
+        began = time.perf_counter()
+        outcomes = _drive(placement, server.port, demand)
+        took = time.perf_counter() - began
+    return Load(
+        per_second=outcomes[Outcome.DONE] / took,
+        failed=outcomes.total() - outcomes[Outcome.DONE],
+        livez_p50_ms=percentile(latencies, 50),
+        livez_p99_ms=percentile(latencies, 99),
+        peak_bytes=max(peak),
+    )
+
+
+def _drive(placement: Placement, port: int, demand: Demand) -> Counter[Outcome]:
+    deadline = time.perf_counter() + demand.seconds
+
+    def one_after_the_other() -> Counter[Outcome]:
+        found = Counter[Outcome]()
+        with closing(Client(placement, port)) as client:
+            while not found or time.perf_counter() < deadline:
+                found[client.do(demand.work, demand.body, demand.ops)] += 1
+        return found
+
+    with ThreadPoolExecutor(demand.clients) as pool:
+        shares = [pool.submit(one_after_the_other) for _ in range(demand.clients)]
+        return sum((share.result() for share in shares), Counter[Outcome]())
+
+
+@contextmanager
+def _peak(server: Server) -> Iterator[list[int]]:
+    """Samples of the memory of a server's processes, taken while the context lasts."""
+    samples: list[int] = []
+    over = threading.Event()
+
+    def sample() -> None:
+        while True:
+            samples.append(sum(map(proportional, server.processes())))
+            if over.wait(_SAMPLE_S):
+                return
+
+    thread = threading.Thread(target=sample)
+    thread.start()
+    try:
+        yield samples
+    finally:
+        over.set()
+        thread.join()
