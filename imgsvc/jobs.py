@@ -121,7 +121,9 @@ class Image(_Value):
     has_alpha: bool
     #: Times are milliseconds since the epoch, UTC.
     created_at: int
-    #: When it goes by itself; None: only when it is deleted (`IMAGE_RETENTION`).
+    #: Kept for its own sake (`POST /v1/images`); else it goes with the last of the jobs that have it.
+    kept: bool = False
+    #: When an image that is kept goes by itself; None: only when it is deleted (`IMAGE_RETENTION`).
     expires_at: int | None = None
 
 

@@ -34,7 +34,12 @@ _contents = count()
 
 
 def an_image(
-    content: str | None = None, *, bytes: int = 4000, at: int = NOW, expires_at: int | None = None
+    content: str | None = None,
+    *,
+    bytes: int = 4000,
+    at: int = NOW,
+    kept: bool = False,
+    expires_at: int | None = None,
 ) -> Image:
     """An image as an upload makes it: a new content unless one is named."""
     digest = hashlib.sha256((content or f"content {next(_contents)}").encode()).hexdigest()
@@ -50,6 +55,7 @@ def an_image(
         frames=1,
         has_alpha=False,
         created_at=at,
+        kept=kept,
         expires_at=expires_at,
     )
 

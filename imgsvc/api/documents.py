@@ -96,6 +96,7 @@ def image(image: Image) -> Document:
         "sha256": image.sha256,
         "has_alpha": image.has_alpha,
         "created_at": time(image.created_at),
+        "kept": image.kept,
         "expires_at": time(image.expires_at),
         "links": {"self": f"/v1/images/{image.id}", "content": f"/v1/images/{image.id}/content"},
     }

@@ -129,6 +129,7 @@ IMAGE: dict[str, Any] = {
     "sha256": SHA256,
     "has_alpha": False,
     "created_at": "2026-11-23T08:39:35.120Z",
+    "kept": True,
     "expires_at": None,
     "links": {"self": f"/v1/images/{IMAGE_ID}", "content": f"/v1/images/{IMAGE_ID}/content"},
 }

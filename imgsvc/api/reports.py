@@ -74,7 +74,13 @@ STATS: Document = {
         "bytes_in": 1298736,
         "bytes_out": 46080,
     },
-    "storage": {"free_bytes": 64424509440, "reserve_bytes": 536870912},
+    "storage": {
+        "result_bytes": 46080,
+        "result_limit_bytes": 21474836480,
+        "image_bytes": 1298736,
+        "free_bytes": 64424509440,
+        "reserve_bytes": 536870912,
+    },
     "uptime_s": 12.3,
 }
 
@@ -109,7 +115,13 @@ def stats(found: Stats, policy: Policy, metrics: Metrics | None) -> Document:
         "operations": metrics.operations() if metrics is not None else {},
         "jobs": {state.value: found.jobs.get(state, 0) for state in State},
         "totals": metrics.totals() if metrics is not None else {},
-        "storage": {"free_bytes": found.free_bytes, "reserve_bytes": found.reserve_bytes},
+        "storage": {
+            "result_bytes": found.stored.results,
+            "result_limit_bytes": found.result_limit,
+            "image_bytes": found.stored.images,
+            "free_bytes": found.free_bytes,
+            "reserve_bytes": found.reserve_bytes,
+        },
         "uptime_s": found.uptime_s,
     }
 

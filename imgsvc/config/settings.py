@@ -143,6 +143,15 @@ class Data(_Group):
             "Time enough to fetch a result after a weekend; a job may ask for less or more.",
         ),
     ] = 7 * _DAY
+    result_bytes: Annotated[
+        int | None,
+        Bytes(0, none=True),
+        About(
+            "The most bytes of all results together; 0: no cap. Past it the jobs that ended first go before "
+            "their time, down to nine tenths of it, and answer 410 as if they had expired.",
+            "A million results of a web page's size; what nobody fetches can't fill the disk.",
+        ),
+    ] = 20 * _GIB
     image_retention: Annotated[
         float | None,
         Seconds(0.1, none=True),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from imgsvc import plugins
-from imgsvc.jobstore._base import Backlog, Ending, ImagePage, JobStore, Page, rank
+from imgsvc.jobstore._base import Backlog, Ending, ImagePage, JobStore, Page, Stored, rank
 from imgsvc.jobstore._batches import BatchPage, check_open
 from imgsvc.jobstore._receipts import Answer, Receipt
 
@@ -16,6 +16,7 @@ __all__ = [
     "JobStore",
     "Page",
     "Receipt",
+    "Stored",
     "check_open",
     "connect",
     "rank",

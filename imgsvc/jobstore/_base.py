@@ -51,6 +51,15 @@ class Backlog:
 
 
 @dataclass(frozen=True, slots=True)
+class Stored:
+    """Bytes of the blobs that the records name."""
+
+    #: Of all results, and of all images that are there.
+    results: int
+    images: int
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """Some rows, newest first, and the cursor for the next ones (None at the end)."""
 
@@ -83,10 +92,12 @@ class JobStore(BatchStore, Protocol):
     image or job is a ValueError.
     """
 
-    async def open(self) -> None:
+    async def open(self, *, create: bool = True, rehearsal: bool = False) -> None:
         """Bring the schema up to date. Raises StorageUnavailable for a newer schema than ours.
 
-        A closed store can be opened again.
+        A closed store can be opened again. Without `create` there must be one already, else
+        StorageUnavailable. In a rehearsal every call answers as ever, and nothing lasts: closing takes back
+        what was changed, the schema included.
         """
 
     async def close(self) -> None:
@@ -107,7 +118,8 @@ class JobStore(BatchStore, Protocol):
         The same content twice is one image: the first record's key stands (the caller then drops its own
         blob), and an image that only jobs had kept is kept for its own sake from now on
         (`expires_at` of the argument applies; None means until it is deleted). Adding again one that is
-        kept for its own sake never shortens its time. With a `receipt`: as `add`.
+        kept for its own sake never shortens its time. What stands is `kept`, whatever the argument says.
+        With a `receipt`: as `add`.
         """
 
     async def image(self, id: str) -> Image | None:
@@ -126,7 +138,7 @@ class JobStore(BatchStore, Protocol):
     # -- jobs -----------------------------------------------------------------------------------
 
     async def add(self, job: Job, *, rank: int, stored: bool = False, receipt: Receipt | None = None) -> Job:
-        """Record a queued job, and its image if that is not there yet (then owned by its jobs only).
+        """Record a queued job, and its image if that is not there yet (then owned by its jobs, not `kept`).
 
         The job as recorded: where the image was there already, `job.image` is the standing record
         and the caller drops its own blob (its key is not the one it gave). With `stored` the image must
@@ -255,6 +267,16 @@ class JobStore(BatchStore, Protocol):
         """Remove up to `limit` ended jobs whose time is up, remembered for 30 days: as they were.
 
         Others wait while it works: some hundreds at a time are plenty.
+        """
+
+    async def stored(self) -> Stored:
+        """Bytes of results and of images, as recorded now; cheap enough to ask at any time."""
+
+    async def make_room(self, now: int, *, down_to: int, limit: int) -> Sequence[Job]:
+        """Remove up to `limit` ended jobs that have results, until all results have `down_to` bytes at most.
+
+        Those that ended first go first, and are remembered for 30 days: as they were. The last one to end
+        stays, however large it is: a result that nobody had time to fetch helps nobody. None: that is all.
         """
 
     async def unneeded_images(self, now: int, *, limit: int) -> Sequence[str]:

@@ -22,4 +22,4 @@ class Ends:
         """The job has ended, and the record says so."""
         self.waiters.tell(job)
         self.audience.job_ended(job)
-        self.sweeper.expect(job.expires_at)
+        self.sweeper.ended(job)

@@ -30,6 +30,8 @@ class Policy:
     quarantine_s: float = 600.0
     #: Seconds that a job, its results and the image that came with it are kept after its end.
     retention_s: float = 7 * _DAY
+    #: Bytes of all results; past that the jobs that ended first go before their time. None: no cap.
+    result_bytes: int | None = 20 * 2**30
     #: Seconds that an image stored for its own sake is kept; None: until it is deleted.
     image_retention_s: float | None = None
     #: Seconds that an Idempotency-Key is remembered, and the answer under it.

@@ -72,7 +72,13 @@ class Scheduler:
         #: Work that has lost its workers.
         self.quarantine = Quarantine(policy.quarantine_after, policy.quarantine_s)
         self.sweeper = Sweeper(
-            store, storage, self.pending, boot=boot, interval_s=policy.sweep_interval_s, clock=clock
+            store,
+            storage,
+            self.pending,
+            boot=boot,
+            interval_s=policy.sweep_interval_s,
+            clock=clock,
+            result_bytes=policy.result_bytes,
         )
         self._line = Line()
         self._lanes = len(dispatcher.lanes())

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from imgsvc.batches import Batch
 from imgsvc.dispatch import LaneInfo
 from imgsvc.jobs import Priority, Result, State
-from imgsvc.jobstore import Backlog
+from imgsvc.jobstore import Backlog, Stored
 from imgsvc.pipeline import Pipeline
 from imgsvc.scheduler import Held
 from imgsvc.service.blobs import Blob
@@ -112,6 +112,9 @@ class Stats:
     uploads: UploadStats
     #: Jobs by state, as recorded now.
     jobs: Mapping[State, int]
+    #: Bytes of results and images, and the cap on results (None: there is none).
+    stored: Stored
+    result_limit: int | None
     #: Bytes free for new blobs, where that can be told, and how many must stay free.
     free_bytes: int | None
     reserve_bytes: int

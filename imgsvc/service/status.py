@@ -79,6 +79,8 @@ class Status:
             ),
             uploads=UploadStats(self.slots.taken, self.slots.waiting, self.slots.limit),
             jobs=await self.store.counts(),
+            stored=await self.store.stored(),
+            result_limit=self.policy.result_bytes,
             free_bytes=await asyncio.to_thread(self.storage.free_bytes),
             reserve_bytes=self.policy.disk_reserve,
             uptime_s=round(time.monotonic() - self.since, 3),

@@ -197,7 +197,12 @@ class Submissions:
                 if await self.store.image(job.image.id) is not None:
                     raise  # the batch has gone
                 # They went this moment.
-                fresh = {"key": image_key(job.image.id), "created_at": job.created_at, "expires_at": None}
+                fresh = {
+                    "key": image_key(job.image.id),
+                    "created_at": job.created_at,
+                    "kept": False,
+                    "expires_at": None,
+                }
                 job = job.evolve(image=job.image.model_copy(update=fresh))
         with self.scheduler.pending.hold([job.image.key]):
             await self._adopt(staged, job.image)

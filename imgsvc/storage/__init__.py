@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from imgsvc import plugins
-from imgsvc.storage._base import Storage
+from imgsvc.storage._base import Shelves, Storage
+from imgsvc.storage._rehearsal import Rehearsal
 
-__all__ = ["Storage", "connect"]
+__all__ = ["Rehearsal", "Shelves", "Storage", "connect"]
 
 
 def connect(url: str) -> Storage:

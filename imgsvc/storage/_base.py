@@ -9,7 +9,23 @@ from typing import BinaryIO, Protocol
 from typing_extensions import Buffer
 
 
-class Storage(Protocol):
+class Shelves(Protocol):
+    """What of a storage housekeeping needs; see `Storage`."""
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """Every key below `prefix` (`images`, `results`, …), in no order, half-written ones too."""
+
+    def size(self, key: str) -> int | None:
+        """Bytes of a blob, None when it is not there."""
+
+    def delete(self, key: str) -> None:
+        """Remove a blob; one that is not there is no error."""
+
+    def tidy(self, prefix: str, *, spare: str | None = None) -> None:
+        """Let go of what deleted blobs have left below `prefix` (empty folders), but not of `spare`."""
+
+
+class Storage(Shelves, Protocol):
     """Bytes under keys such as `images/ab/cd/…`; synchronous, one call at a time per thread.
 
     A key is relative, made of `[A-Za-z0-9._-]` segments joined by `/`, never `.` or `..`; anything
@@ -43,12 +59,6 @@ class Storage(Protocol):
 
     def path(self, key: str) -> Path | None:
         """The local file behind a blob, where there is one (it need not exist)."""
-
-    def delete(self, key: str) -> None:
-        """Remove a blob; one that is not there is no error."""
-
-    def keys(self, prefix: str) -> Iterator[str]:
-        """Every key below `prefix` (`images`, `results`, …), in no order, half-written ones too."""
 
     def free_bytes(self) -> int | None:
         """Room left for new blobs, None where there is no telling."""

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import logging
-import os
 import shutil
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
@@ -16,31 +14,21 @@ from uuid_utils import uuid7
 
 from imgsvc import dispatch, jobstore, storage
 from imgsvc.config import Settings
-from imgsvc.dispatch import CannotStart, Resources
-from imgsvc.errors import ImgsvcError, InsufficientStorage, StorageBusy
+from imgsvc.dispatch import Resources
+from imgsvc.errors import InsufficientStorage, StorageBusy
 from imgsvc.imaging.limits import Limits
 from imgsvc.logs import LogObserver
 from imgsvc.metrics import Metrics
 from imgsvc.scheduler import Observer, Policy, Scheduler
 from imgsvc.service import Service
+from imgsvc.wiring.house import CannotOpen, DirectoryInUse, data_directory, refusals
+
+__all__ = ["CannotOpen", "DirectoryInUse", "open_service"]
 
 #: Seconds between two tries of a start that waits.
 _AGAIN_S = 0.5
 
 _log = logging.getLogger(__name__)
-
-
-class CannotOpen(Exception):
-    """The service can't start as it is set up; `str(error)` says why, for the operator's eyes."""
-
-
-class DirectoryInUse(CannotOpen):
-    """Another server works on the same data directory."""
-
-    def __init__(self, folder: Path, pid: int | None) -> None:
-        self.pid = pid
-        who = "another server" if pid is None else f"the server with pid {pid}"
-        super().__init__(f"{folder} is in use by {who}; stop it, or set IMGSVC_DATA_DIR to another folder")
 
 
 @asynccontextmanager
@@ -59,8 +47,8 @@ async def open_service(
     metrics = metrics or Metrics()
     boot = uuid7().hex
     async with AsyncExitStack() as stack:
-        stack.enter_context(_data_directory(settings.data_dir))
-        with _refusals():
+        stack.enter_context(data_directory(settings.data_dir))
+        with refusals():
             blobs = storage.connect(settings.storage)
             store = jobstore.connect(settings.jobs)
             staging = stack.enter_context(_staging(_staging_folder(blobs, settings), boot))
@@ -112,44 +100,6 @@ async def _patiently(start: Callable[[], Awaitable[None]], patience: float) -> N
                 raise
             _log.warning("the start waits: %s", error)
         await asyncio.sleep(_AGAIN_S)
-
-
-@contextmanager
-def _refusals() -> Iterator[None]:
-    """What a part says of its options or of its medium, as a reason not to start."""
-    try:
-        yield
-    except (LookupError, ValueError, ImgsvcError, CannotStart) as error:
-        raise CannotOpen(str(error.args[0] if error.args else error)) from error
-    except OSError as error:
-        raise CannotOpen(f"{error.strerror}: {error.filename}") from error
-
-
-@contextmanager
-def _data_directory(folder: Path) -> Iterator[None]:
-    """The data directory, ours alone until the context is left or this process dies."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except OSError as error:
-        raise CannotOpen(f"can't use the data directory {folder}: {error.strerror}") from error
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise DirectoryInUse(folder, _pid_in(lock)) from None
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
-        yield
-    finally:
-        os.close(lock)
-
-
-def _pid_in(lock: int) -> int | None:
-    try:
-        return int(os.pread(lock, 32, 0))
-    except ValueError:  # it has just been taken
-        return None
 
 
 def _staging_folder(blobs: storage.Storage, settings: Settings) -> Path:
@@ -204,6 +154,7 @@ def _policy(settings: Settings) -> Policy:
         quarantine_after=settings.quarantine_after,
         quarantine_s=settings.quarantine,
         retention_s=settings.retention,
+        result_bytes=settings.result_bytes or None,
         image_retention_s=settings.image_retention,
         idempotency_retention_s=settings.idempotency_retention,
         ageing_s=settings.priority_ageing,

@@ -54,7 +54,7 @@ def test_help_lists_every_command_with_examples(tmp_path: Path) -> None:
     for arguments in ((), ("--help",), ("-h",)):
         found = run(tmp_path, *arguments)
         assert found.returncode == 0
-        for word in (b"serve", b"process", b"healthcheck", b"config", b"Examples:"):
+        for word in (b"serve", b"process", b"healthcheck", b"config", b"gc", b"Examples:"):
             assert word in found.stdout
 
 

@@ -187,9 +187,41 @@ def test_blobs_can_be_deleted_while_the_keys_are_listed(store: Storage) -> None:
     assert list(store.keys("images")) == []
 
 
+def test_a_blob_has_a_size_as_long_as_it_is_there(store: Storage) -> None:
+    store.put(KEY, b"123456")
+    store.put("images/empty", b"")
+    assert (store.size(KEY), store.size("images/empty")) == (6, 0)
+    store.delete(KEY)
+    for missing in (KEY, "images/ab", "results/x", "images/empty/below"):
+        assert store.size(missing) is None
+
+
+def test_tidying_takes_no_blob_and_what_was_tidied_can_be_used_again(store: Storage) -> None:
+    others = ["images/ab/ce/1-2", "images/top", "results/ab/cd/job_1-1-0"]
+    for key in (KEY, *others):
+        store.put(key, b"x")
+    store.delete(KEY)
+    for prefix in ("images", "results", "nothing", "images/top"):
+        store.tidy(prefix, spare="images/spared")
+    assert sorted([*store.keys("images"), *store.keys("results")]) == others
+    store.put(KEY, b"again")
+    assert store.read(KEY) == b"again"
+
+
+def test_a_rehearsal_hides_what_it_deletes_and_leaves_it_there(store: Storage) -> None:
+    store.put(KEY, b"x")
+    store.put("images/top", b"123")
+    rehearsal = storage.Rehearsal(store)
+    rehearsal.delete(KEY)
+    rehearsal.tidy("images")
+    assert list(rehearsal.keys("images")) == ["images/top"]
+    assert (rehearsal.size(KEY), rehearsal.size("images/top")) == (None, 3)
+    assert store.read(KEY) == b"x"
+
+
 @pytest.mark.parametrize("key", BAD_KEYS)
 def test_a_bad_key_is_a_value_error_everywhere(store: Storage, staged: Path, key: str) -> None:
-    for call in (store.read, store.open, store.path, store.delete, store.keys):
+    for call in (store.read, store.open, store.path, store.delete, store.keys, store.size, store.tidy):
         with pytest.raises(ValueError, match="not a storage key"):
             call(key)
     with pytest.raises(ValueError, match="not a storage key"):

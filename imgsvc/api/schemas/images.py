@@ -27,7 +27,12 @@ class ImageShape(Shape):
     sha256: str
     has_alpha: bool
     created_at: Time
-    expires_at: Time | None
+    kept: bool = Field(
+        description="For its own sake (`POST /v1/images`); else it goes with the last of its jobs."
+    )
+    expires_at: Time | None = Field(
+        description="When an image that is kept goes by itself; null: only when it is deleted."
+    )
     links: ImageLinksShape
 
 

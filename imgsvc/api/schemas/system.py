@@ -97,8 +97,13 @@ class UploadsShape(Shape):
 
 
 class StorageShape(Shape):
-    """Room on the disk."""
+    """What is stored, and the room for more."""
 
+    result_bytes: int = Field(description="Of all results.")
+    result_limit_bytes: int | None = Field(
+        description="Past it the results that ended first go before their time; null: no cap."
+    )
+    image_bytes: int = Field(description="Of all stored images.")
     free_bytes: int | None
     reserve_bytes: int
 

@@ -14,16 +14,20 @@ from imgsvc.jobstore._checks import image_cursor, image_cursor_of
 @dataclass(slots=True)
 class _Picture:
     image: Image
-    kept: bool  # for its own sake, until its expires_at
     brought: bool  # by jobs: it stays while one of its jobs is there
     removed_at: int | None = None  # gone, but remembered, and shown by the jobs that had it
 
-    def lasts(self, until: int | None) -> None:
-        self.image = self.image.model_copy(update={"expires_at": until})
+    @property
+    def kept(self) -> bool:
+        """For its own sake, until its expires_at."""
+        return self.image.kept
+
+    def lasts(self, until: int | None, *, kept: bool) -> None:
+        self.image = self.image.model_copy(update={"kept": kept, "expires_at": until})
 
     def remove(self, now: int) -> str:
-        self.removed_at, self.kept = now, False
-        self.lasts(None)
+        self.removed_at = now
+        self.lasts(None, kept=False)
         return self.image.key
 
 
@@ -46,31 +50,32 @@ class Pictures:
         """Keep an image for its own sake: what stands, and whether it is new."""
         picture = self._there(image.id)
         if picture is None:
-            self._all[image.id] = _Picture(image, kept=True, brought=False)
-            return image, True
+            picture = self._all[image.id] = _Picture(image, brought=False)
+            picture.lasts(image.expires_at, kept=True)
+            return picture.image, True
         until = image.expires_at
         if picture.kept and until is not None:
             standing = picture.image.expires_at
             until = None if standing is None else max(standing, until)
-        picture.kept = True
-        picture.lasts(until)
+        picture.lasts(until, kept=True)
         return picture.image, False
 
     def bring(self, image: Image) -> None:
         """Have an image that a job brings."""
         picture = self._there(image.id)
         if picture is None:
-            picture = self._all[image.id] = _Picture(image, kept=False, brought=True)
-        if not picture.kept:
-            picture.lasts(None)
+            its_own = {"kept": False, "expires_at": None}
+            picture = self._all[image.id] = _Picture(image.model_copy(update=its_own), brought=True)
+        elif not picture.kept:
+            picture.lasts(None, kept=False)
         picture.brought = True
 
     def mention(self, image: Image) -> None:
         """Have an image that a failed job tells of: gone, where it is not there."""
         if image.id not in self._all:
             removed_at = image.created_at
-            self._all[image.id] = _Picture(image, kept=False, brought=False, removed_at=removed_at)
-            self._all[image.id].lasts(None)
+            self._all[image.id] = _Picture(image, brought=False, removed_at=removed_at)
+            self._all[image.id].lasts(None, kept=False)
 
     def page(self, limit: int, cursor: str | None) -> ImagePage:
         """Images that are there, newest first."""
@@ -97,12 +102,14 @@ class Pictures:
             until = picture.image.expires_at
             if picture.removed_at is not None or (picture.kept and (until is None or until > now)):
                 continue
-            picture.kept = False
-            if picture.brought:
-                picture.lasts(None)
+            picture.lasts(None if picture.brought else until, kept=False)
             if its not in needed and not (picture.brought and its in shown):
                 gone.append(picture)
         return [picture.remove(now) for picture in gone[:limit]]
+
+    def bytes(self) -> int:
+        """Bytes of the images that are there."""
+        return sum(each.image.bytes for each in self._all.values() if each.removed_at is None)
 
     def next_expiry(self) -> int | None:
         """When the time of the next image that is kept for its own sake is up."""

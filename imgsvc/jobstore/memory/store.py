@@ -5,10 +5,12 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from typing import Any
 
 from imgsvc.errors import ImageInUse, NotFound, Problem, ResultExpired, StorageUnavailable, WorkerCrashed
 from imgsvc.jobs import TRANSITIONS, Attempt, Image, Job, Priority, State, owner
-from imgsvc.jobstore._base import REMEMBERED_MS, Backlog, Ending, ImagePage, Page
+from imgsvc.jobstore._base import REMEMBERED_MS, Backlog, Ending, ImagePage, Page, Stored
 from imgsvc.jobstore._checks import (
     check_answer,
     check_failed,
@@ -34,17 +36,24 @@ class MemoryStore(BatchCalls):
         self._receipts = Receipts()
         self._removed: dict[str, int] = {}
         self._paused = False
-        self._open = False
+        self._open = self._made = False
+        #: What a rehearsal's end brings back.
+        self._before: dict[str, Any] | None = None
 
     def __repr__(self) -> str:
         return f"<MemoryStore {len(self._ranks)} to do of {len(self._held_jobs)} jobs>"
 
-    async def open(self) -> None:
+    async def open(self, *, create: bool = True, rehearsal: bool = False) -> None:
         """See `JobStore.open`."""
-        self._open = True
+        if not create and not self._made:
+            raise StorageUnavailable("there is no record of jobs in memory yet")
+        self._before = deepcopy(self.__dict__, {id(self): self}) if rehearsal else None
+        self._open = self._made = True
 
     async def close(self) -> None:
         """See `JobStore.close`."""
+        if self._before is not None:
+            self.__dict__.update(self._before)
         self._open = False
 
     async def ping(self) -> None:
@@ -274,6 +283,22 @@ class MemoryStore(BatchCalls):
         due = sorted(end for end in ends if end[0] <= now)[:limit]
         return [self._drop(its, now) for its in sorted(its for _, its in due)]
 
+    async def stored(self) -> Stored:
+        """See `JobStore.stored`."""
+        return Stored(results=sum(map(_weight, self._jobs.values())), images=self._pictures.bytes())
+
+    async def make_room(self, now: int, *, down_to: int, limit: int) -> Sequence[Job]:
+        """See `JobStore.make_room`."""
+        excess = sum(map(_weight, self._jobs.values())) - down_to
+        ended = ((job.finished_at, job.id) for job in self._jobs.values() if _weight(job))
+        gone = []
+        for _, its in sorted(ended)[:-1][:limit]:
+            if excess <= 0:
+                break
+            gone.append(its)
+            excess -= _weight(self._jobs[its])
+        return [self._drop(its, now) for its in sorted(gone)]
+
     async def unneeded_images(self, now: int, *, limit: int) -> Sequence[str]:
         """See `JobStore.unneeded_images`."""
         needed = {job.image.id for job in self._to_do()}
@@ -360,6 +385,11 @@ class MemoryStore(BatchCalls):
         self._removed[id] = now
         self._left(job)
         return job
+
+
+def _weight(job: Job) -> int:
+    """Bytes of a job's results."""
+    return sum(result.bytes for result in job.results)
 
 
 def _closed(job: Job, at: int, outcome: str) -> Job:

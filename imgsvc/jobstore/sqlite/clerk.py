@@ -111,6 +111,27 @@ def one_by_one(connection: sqlite3.Connection, errands: Sequence[Errand]) -> Non
         errand.run(connection)
 
 
+def rehearsed(
+    connection: sqlite3.Connection, errands: Sequence[Errand], journal: Journal | None = None
+) -> None:
+    """Reading and writing inside a transaction that nobody commits: one that fails is taken back alone."""
+    journal = journal or Journal()
+    for errand in errands:
+        if not connection.in_transaction:  # a full disk has ended it; what came now would be committed
+            errand.error = StorageUnavailable("the rehearsal was broken off")
+            continue
+        try:
+            connection.execute("SAVEPOINT errand")
+            errand.run(connection)
+            if errand.error:
+                connection.execute("ROLLBACK TO errand")
+                journal.roll_back()
+            connection.execute("RELEASE errand")
+            journal.commit()
+        except sqlite3.Error as error:
+            errand.error = errand.error or error
+
+
 class Clerk:
     """A thread with a connection of its own; start it, hand things in and stop it on one event loop."""
 

@@ -15,23 +15,35 @@ _WRITER_KIB, _READER_KIB = 4096, 1024
 _WAL_BYTES = 64 * 1024 * 1024
 
 
-def _connect(path: Path, patience: float, cache_kib: int) -> sqlite3.Connection:
+def _connect(path: Path, patience: float, cache_kib: int, *, create: bool = False) -> sqlite3.Connection:
+    mode = "rwc" if create else "rw"
     # Transactions are our own business (isolation_level None): the module's would begin DEFERRED.
-    connection = sqlite3.connect(path, timeout=patience, isolation_level=None)
+    connection = sqlite3.connect(
+        f"{path.as_uri()}?mode={mode}", timeout=patience, isolation_level=None, uri=True
+    )
     connection.row_factory = sqlite3.Row
     connection.execute(f"PRAGMA cache_size = -{cache_kib}")
     connection.execute("PRAGMA temp_store = MEMORY")
     return connection
 
 
-def writer(path: Path, patience: float) -> sqlite3.Connection:
-    """The one connection that writes; brings the schema up to date."""
-    connection = _connect(path, patience, _WRITER_KIB)
+def writer(
+    path: Path, patience: float, *, create: bool = True, rehearsal: bool = False
+) -> sqlite3.Connection:
+    """The one connection that writes; brings the schema up to date.
+
+    That of a rehearsal is in a transaction which nobody will commit.
+    """
+    if not create and not path.exists():
+        raise StorageUnavailable(f"there is no job database {path}")
+    connection = _connect(path, patience, _WRITER_KIB, create=create)
     try:
         _write_ahead(connection)
         # A commit is on the disk when it returns: an accepted job survives a power cut.
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
+        if rehearsal:
+            connection.execute("BEGIN IMMEDIATE")
         migrate(connection)
     except BaseException:
         connection.close()

@@ -2,7 +2,7 @@
 
 -- image --
 images.id, images.sha256, images.key, images.bytes, images.format, images.content_type, images.width, images.height,
-images.frames, images.has_alpha, images.created_at, images.expires_at
+images.frames, images.has_alpha, images.created_at, images.kept, images.expires_at
 
 -- job --
 jobs.id, jobs.state, jobs.priority, jobs.reference, jobs.batch, jobs.retry_of, jobs.attempts, jobs.max_attempts, jobs.lost,
@@ -10,7 +10,8 @@ jobs.drained, jobs.timeout_ms, jobs.not_before, jobs.retention_s, jobs.created_a
 jobs.expires_at, jobs.filename, jobs.outputs, jobs.results, jobs.timings, jobs.history, jobs.warnings, jobs.error,
 (SELECT json_object(
     'id', id, 'sha256', sha256, 'key', key, 'bytes', bytes, 'format', format, 'content_type', content_type, 'width', width,
-    'height', height, 'frames', frames, 'has_alpha', has_alpha, 'created_at', created_at, 'expires_at', expires_at
+    'height', height, 'frames', frames, 'has_alpha', has_alpha, 'created_at', created_at, 'kept', kept,
+    'expires_at', expires_at
 ) FROM images WHERE number = jobs.image) AS image
 
 -- add_image --
@@ -125,6 +126,7 @@ RETURNING {job}
 UPDATE jobs SET
     state = :state,
     results = :results,
+    result_bytes = :result_bytes,
     error = :error,
     warnings = :warnings,
     timings = json_patch(timings, :timings),
@@ -218,6 +220,20 @@ DELETE FROM jobs WHERE rowid IN (
     SELECT rowid FROM jobs INDEXED BY jobs_expiring WHERE expires_at <= :now ORDER BY expires_at LIMIT :limit
 )
 RETURNING {job}
+
+-- stored --
+SELECT results, images FROM stored
+
+-- oldest_results --
+SELECT id, result_bytes FROM jobs INDEXED BY jobs_with_results WHERE result_bytes > 0 AND finished_at > 0
+ORDER BY finished_at, id LIMIT :limit
+
+-- newest_result --
+SELECT id FROM jobs INDEXED BY jobs_with_results WHERE result_bytes > 0 AND finished_at > 0
+ORDER BY finished_at DESC, id DESC LIMIT 1
+
+-- delete_jobs --
+DELETE FROM jobs WHERE id IN (SELECT value FROM json_each(:ids)) RETURNING {job}
 
 -- remember --
 INSERT INTO removed (id, removed_at) VALUES (?, ?)

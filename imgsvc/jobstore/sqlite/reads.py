@@ -11,7 +11,7 @@ from itertools import islice
 
 from imgsvc.errors import ResultExpired
 from imgsvc.jobs import ANSWERS, Image, Job, State, owner
-from imgsvc.jobstore._base import Backlog, ImagePage, Page
+from imgsvc.jobstore._base import Backlog, ImagePage, Page, Stored
 from imgsvc.jobstore._checks import image_cursor_of
 from imgsvc.jobstore.sqlite.line import Line
 from imgsvc.jobstore.sqlite.queries import SQL
@@ -90,11 +90,12 @@ def _by_state(
 ) -> list[sqlite3.Row]:
     """One ordered run per state, merged: a single query for several states would have to sort them all."""
     # One snapshot for all of them: a job that moves on meanwhile is seen once.
-    connection.execute("BEGIN")
+    # (A savepoint, for a rehearsal has one transaction from its beginning to its end.)
+    connection.execute("SAVEPOINT page")
     try:
         runs = [connection.execute(sql, {**values, "state": state}).fetchall() for state in set(states)]
     finally:
-        connection.execute("COMMIT")
+        connection.execute("RELEASE page")
     newest_first = merge(*runs, key=lambda row: str(row["id"]), reverse=True)
     return list(islice(newest_first, int(str(values["limit"]))))
 
@@ -113,6 +114,11 @@ def backlog(connection: sqlite3.Connection) -> Backlog:
 def counts(connection: sqlite3.Connection) -> Mapping[State, int]:
     """Jobs by state."""
     return {State(state): number for state, number in connection.execute(SQL["counts"])}
+
+
+def stored(connection: sqlite3.Connection) -> Stored:
+    """Bytes of results and images."""
+    return Stored(**dict(connection.execute(SQL["stored"]).fetchone()))
 
 
 def next_start(connection: sqlite3.Connection, now: int) -> int | None:

@@ -40,14 +40,18 @@ def migrate(connection: sqlite3.Connection) -> None:
 
 
 def _step(connection: sqlite3.Connection, number: int, script: str) -> None:
-    connection.execute("BEGIN IMMEDIATE")
+    # A rehearsal has begun a transaction that will be taken back.
+    begin, commit = (
+        ("SAVEPOINT step", "RELEASE step") if connection.in_transaction else ("BEGIN IMMEDIATE", "COMMIT")
+    )
+    connection.execute(begin)
     try:
         # Another process may have been faster.
         if version(connection) < number:
             for statement in _statements(script):
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {number}")
-        connection.execute("COMMIT")
+        connection.execute(commit)
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")

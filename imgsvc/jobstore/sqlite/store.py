@@ -9,7 +9,7 @@ from pathlib import Path
 
 from imgsvc.errors import Problem
 from imgsvc.jobs import Image, Job, Priority, State
-from imgsvc.jobstore._base import Backlog, Ending, ImagePage, Page
+from imgsvc.jobstore._base import Backlog, Ending, ImagePage, Page, Stored
 from imgsvc.jobstore._checks import (
     check_answer,
     check_failed,
@@ -22,7 +22,7 @@ from imgsvc.jobstore._checks import (
 from imgsvc.jobstore._receipts import Answer, Receipt
 from imgsvc.jobstore.sqlite import reads, receipts, writes
 from imgsvc.jobstore.sqlite.batch_calls import BatchCalls
-from imgsvc.jobstore.sqlite.clerk import Clerk, one_by_one, together
+from imgsvc.jobstore.sqlite.clerk import Clerk, one_by_one, rehearsed, together
 from imgsvc.jobstore.sqlite.connection import reader, writer
 from imgsvc.jobstore.sqlite.line import Line
 
@@ -35,17 +35,15 @@ class SqliteStore(BatchCalls):
 
     def __init__(self, path: Path, patience: float) -> None:
         self._path = path
+        self._patience = patience
         self._line = Line()
-        self._writer = Clerk(
-            "imgsvc-jobs-writer", partial(self._connect, patience), partial(together, journal=self._line)
-        )
-        self._reader = Clerk("imgsvc-jobs-reader", partial(reader, path, patience), one_by_one)
+        self._writer, self._reader = self._clerks(create=True)
 
     def __repr__(self) -> str:
         return f"<SqliteStore {self._path} {self._writer!r} {self._reader!r}>"
 
-    def _connect(self, patience: float) -> sqlite3.Connection:
-        connection = writer(self._path, patience)
+    def _connect(self, *, create: bool, rehearsal: bool) -> sqlite3.Connection:
+        connection = writer(self._path, self._patience, create=create, rehearsal=rehearsal)
         try:
             self._line.attach(connection)
         except BaseException:
@@ -53,12 +51,23 @@ class SqliteStore(BatchCalls):
             raise
         return connection
 
-    async def open(self) -> None:
+    def _clerks(self, *, create: bool, rehearsal: bool = False) -> tuple[Clerk, Clerk]:
+        """Who writes and who reads: in a rehearsal one does both, for nobody else sees what it changes."""
+        serve = partial(rehearsed if rehearsal else together, journal=self._line)
+        connect = partial(self._connect, create=create, rehearsal=rehearsal)
+        writes = Clerk("imgsvc-jobs-writer", connect, serve)
+        if rehearsal:
+            return writes, writes
+        return writes, Clerk("imgsvc-jobs-reader", partial(reader, self._path, self._patience), one_by_one)
+
+    async def open(self, *, create: bool = True, rehearsal: bool = False) -> None:
         """See `JobStore.open`."""
+        self._writer, self._reader = self._clerks(create=create, rehearsal=rehearsal)
         # The writer migrates, so the reader comes second.
         await self._writer.start()
         try:
-            await self._reader.start()
+            if self._reader is not self._writer:
+                await self._reader.start()
         except BaseException:
             await self._writer.stop()
             raise
@@ -197,6 +206,14 @@ class SqliteStore(BatchCalls):
     async def expire(self, now: int, *, limit: int) -> Sequence[Job]:
         """See `JobStore.expire`."""
         return await self._writer.hand(partial(writes.expire, now=now, limit=limit))
+
+    async def stored(self) -> Stored:
+        """See `JobStore.stored`."""
+        return await self._reader.hand(reads.stored)
+
+    async def make_room(self, now: int, *, down_to: int, limit: int) -> Sequence[Job]:
+        """See `JobStore.make_room`."""
+        return await self._writer.hand(partial(writes.make_room, now=now, down_to=down_to, limit=limit))
 
     async def unneeded_images(self, now: int, *, limit: int) -> Sequence[str]:
         """See `JobStore.unneeded_images`."""

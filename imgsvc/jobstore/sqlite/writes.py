@@ -5,6 +5,7 @@ One that refuses does so before it has written anything; one that fails later is
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Sequence
 
@@ -130,6 +131,7 @@ def settle(connection: sqlite3.Connection, id: str, attempt: int, ending: Ending
         values
         | {
             "results": results_to(ending.results),
+            "result_bytes": sum(result.bytes for result in ending.results),
             "error": problem_to(ending.error),
             "warnings": warnings_to(ending.warnings),
             "timings": timings_to(ending.timings),
@@ -176,6 +178,23 @@ def expire(connection: sqlite3.Connection, now: int, limit: int) -> list[Job]:
     jobs = jobs_from(connection.execute(SQL["expire"], {"now": now, "limit": limit}).fetchall())
     connection.executemany(SQL["remember"], [(job.id, now) for job in jobs])
     return jobs
+
+
+def make_room(connection: sqlite3.Connection, now: int, down_to: int, limit: int) -> list[Job]:
+    """Remove ended jobs with results, the first to end first, until few enough bytes are left."""
+    excess = reads.stored(connection).results - down_to
+    if excess <= 0:
+        return []
+    (newest,) = connection.execute(SQL["newest_result"]).fetchone() or ("",)
+    gone: list[str] = []
+    for row in connection.execute(SQL["oldest_results"], {"limit": limit}):
+        if excess <= 0 or row["id"] == newest:
+            break
+        gone.append(row["id"])
+        excess -= row["result_bytes"]
+    rows = connection.execute(SQL["delete_jobs"], {"ids": json.dumps(gone)}).fetchall()
+    connection.executemany(SQL["remember"], [(its, now) for its in gone])
+    return jobs_from(rows)
 
 
 def recover(connection: sqlite3.Connection, now: int, max_lost: int) -> list[Job]:

@@ -46,6 +46,7 @@ async def everything(store: JobStore) -> tuple[object, ...]:
         await store.batches(limit=1000),
         await store.backlog(),
         await store.counts(),
+        await store.stored(),
         await store.next_start(),
         await store.next_expiry(),
         await store.paused(),

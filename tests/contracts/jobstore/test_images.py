@@ -21,14 +21,14 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_an_added_image_is_there(store: JobStore) -> None:
-    image = an_image(expires_at=NOW + DAY)
+    image = an_image(kept=True, expires_at=NOW + DAY)
     assert await store.add_image(image) == (image, True)
     assert await store.image(image.id) == image
     assert await store.image(an_image().id) is None
 
 
 async def test_the_same_content_is_one_image_and_the_first_key_stands(store: JobStore) -> None:
-    first, second = an_image("cat"), an_image("cat", at=NOW + 5)
+    first, second = an_image("cat", kept=True), an_image("cat", kept=True, at=NOW + 5)
     assert first.key != second.key
     await store.add_image(first)
     assert await store.add_image(second) == (first, False)
@@ -46,7 +46,7 @@ async def test_jobs_share_an_image(store: JobStore) -> None:
 
 
 async def test_a_job_on_a_stored_image_needs_it_to_be_there(store: JobStore) -> None:
-    image = an_image()
+    image = an_image(kept=True)
     with pytest.raises(NotFound):
         await store.add(a_job(image), rank=0, stored=True)
     assert await store.counts() == dict.fromkeys(State, 0)
@@ -107,11 +107,11 @@ async def test_a_removal_of_an_image_is_remembered_for_thirty_days(store: JobSto
 async def test_a_deleted_image_can_come_back_under_a_new_key(store: JobStore) -> None:
     old = await in_state(store, State.SUCCEEDED)
     await store.delete_image(old.image.id, NOW)
-    again = old.image.model_copy(update={"key": image_key(old.image.id), "created_at": NOW + 5})
+    again = old.image.model_copy(update={"key": image_key(old.image.id), "created_at": NOW + 5, "kept": True})
     assert await store.add_image(again) == (again, True)
     assert there(await store.get(old.id)).image == again
     await store.delete_image(again.id, NOW)
-    third = again.model_copy(update={"key": image_key(old.image.id)})
+    third = again.model_copy(update={"key": image_key(old.image.id), "kept": False})
     job = await store.add(a_job(third), rank=0)
     assert job.image == third
     assert await store.known_keys([old.image.key, again.key, third.key]) == {third.key}
@@ -156,6 +156,16 @@ async def test_an_image_kept_for_its_own_sake_stays_when_its_jobs_go(store: JobS
     assert await store.image(image.id) == image
 
 
+async def test_an_image_says_whether_it_is_kept_for_its_own_sake(store: JobStore) -> None:
+    stored, _ = await store.add_image(an_image("stored"))
+    used = await store.add(a_job(an_image("stored")), rank=0)
+    brought = await store.add(a_job(), rank=0)
+    assert [image.kept for image in (stored, used.image, brought.image)] == [True, True, False]
+    await store.cancel(used.id, NOW)
+    await store.delete_image(stored.id, NOW)
+    assert not there(await store.get(used.id)).image.kept
+
+
 async def test_an_image_whose_time_is_up_goes(store: JobStore) -> None:
     image, _ = await store.add_image(an_image(expires_at=NOW + 10))
     assert len(await store.unneeded_images(NOW + 9, limit=10)) == 0
@@ -189,13 +199,13 @@ async def test_an_image_that_was_let_go_and_is_brought_again_has_no_time_of_its_
     await store.add(a_job(image), rank=0, stored=True)
     assert len(await store.unneeded_images(NOW + 10, limit=10)) == 0
     job = await store.add(a_job(an_image("cat")), rank=0)
-    assert job.image == image.model_copy(update={"expires_at": None})
+    assert job.image == image.model_copy(update={"expires_at": None, "kept": False})
     assert await store.image(image.id) == job.image
 
 
 async def test_an_image_of_jobs_only_has_no_time_of_its_own(store: JobStore) -> None:
-    job = await store.add(a_job(an_image(expires_at=NOW + 10)), rank=0)
-    assert job.image.expires_at is None
+    job = await store.add(a_job(an_image(kept=True, expires_at=NOW + 10)), rank=0)
+    assert (job.image.kept, job.image.expires_at) == (False, None)
     assert await store.get(job.id) == job
 
 
@@ -218,7 +228,7 @@ async def test_an_image_that_only_jobs_had_kept_is_kept_for_its_own_sake_once_ad
     job = await store.add(a_job(an_image("cat")), rank=0)
     standing, new = await store.add_image(an_image("cat", expires_at=expires_at))
     assert not new
-    assert standing == job.image.model_copy(update={"expires_at": expires_at})
+    assert standing == job.image.model_copy(update={"expires_at": expires_at, "kept": True})
     await store.delete(job.id, NOW)
     assert len(await store.unneeded_images(NOW, limit=10)) == 0
     assert await store.image(standing.id) == standing

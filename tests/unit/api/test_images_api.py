@@ -28,6 +28,7 @@ async def test_the_same_bytes_are_the_same_image(door: httpx2.AsyncClient) -> No
     assert (image["id"], image["sha256"]) == (f"img_{sha256[:32]}", sha256)
     assert (image["format"], image["width"], image["height"], image["frames"]) == ("jpeg", 64, 48, 1)
     assert image["has_alpha"] is False
+    assert (image["kept"], image["expires_at"]) == (True, None)
     assert first.headers["location"] == f"/v1/images/{image['id']}"
     second = await door.post("/v1/images", files={"file": ("other.jpg", picture())})
     assert second.status_code == 200
@@ -69,6 +70,25 @@ async def test_an_image_that_jobs_need_stays(door: httpx2.AsyncClient) -> None:
     assert problem(await door.delete(image["links"]["self"])) == (409, "image-in-use")
     await door.post("/v1/jobs:cancel")
     assert (await door.delete(image["links"]["self"])).status_code == 204
+
+
+async def test_an_image_that_only_jobs_brought_says_so_and_goes_with_them(door: httpx2.AsyncClient) -> None:
+    job = (await door.post("/v1/jobs?ops=png", content=picture(), headers={"Prefer": "wait=9"})).json()
+    (image,) = (await door.get("/v1/images")).json()["items"]
+    ImageShape.model_validate(image)
+    assert (image["id"], image["kept"], image["expires_at"]) == (job["image"]["id"], False, None)
+    await door.delete(job["links"]["self"])
+    assert (await door.get("/v1/images")).json()["items"] == []
+
+
+async def test_an_image_that_jobs_brought_is_kept_once_it_is_stored_for_its_own_sake(
+    door: httpx2.AsyncClient,
+) -> None:
+    job = (await door.post("/v1/jobs?ops=png", content=picture(), headers={"Prefer": "wait=9"})).json()
+    stored = await door.post("/v1/images", content=picture())
+    assert (stored.status_code, stored.json()["kept"]) == (200, True)
+    await door.delete(job["links"]["self"])
+    assert (await door.get("/v1/images")).json()["items"] == [stored.json()]
 
 
 async def test_images_are_listed_in_pages(door: httpx2.AsyncClient) -> None:

@@ -86,13 +86,16 @@ async def test_a_pause_degrades_and_is_told(door: httpx2.AsyncClient) -> None:
 
 
 async def test_the_numbers_add_up(door: httpx2.AsyncClient) -> None:
-    await door.post("/v1/jobs?ops=grayscale/png", content=picture(), headers={"Prefer": "wait=9"})
+    made = await door.post("/v1/jobs?ops=grayscale/png", content=picture(), headers={"Prefer": "wait=9"})
     await door.post("/v1/process?ops=grayscale/png", content=picture())
     stats = (await door.get("/v1/stats")).json()
     StatsShape.model_validate(stats)
     assert stats["jobs"]["succeeded"] == 1
     assert stats["operations"]["grayscale"]["count"] == 2
     assert stats["queue"]["depth"] == 0
+    assert stats["storage"]["result_bytes"] == made.json()["results"][0]["bytes"]
+    assert stats["storage"]["image_bytes"] == len(picture())
+    assert stats["storage"]["result_limit_bytes"] == 20 * 2**30
     workers = (await door.get("/v1/workers")).json()
     WorkersShape.model_validate(workers)
     assert [lane["lane"] for lane in workers["lanes"]] == [1]

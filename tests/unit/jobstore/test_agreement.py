@@ -171,13 +171,15 @@ class Chance:
 
     def _housekeeping(self) -> Call:
         now, limit = self._now, self._random.choice([1, 100])
+        down_to = self._random.choice([0, 3000, 5000, 10**9])
 
         async def call(store: JobStore) -> object:
             expired = await store.expire(now, limit=limit)
+            crowded = await store.make_room(now, down_to=down_to, limit=limit)
             unneeded = await store.unneeded_images(now, limit=100)
             removed, blobs = await store.expire_receipts(now, limit=100)
             await store.forget(now)
-            return [*expired], sorted(unneeded), removed, sorted(blobs)
+            return [*expired], [*crowded], sorted(unneeded), removed, sorted(blobs)
 
         return call
 

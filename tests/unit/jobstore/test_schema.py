@@ -13,13 +13,15 @@ import pytest
 
 from imgsvc.errors import StorageUnavailable
 from imgsvc.jobs import TRANSITIONS, State
+from imgsvc.jobstore import Stored
 from imgsvc.jobstore.sqlite import batches, reads, schema, writes
 from imgsvc.jobstore.sqlite.connection import writer
 from imgsvc.jobstore.sqlite.queries import SQL
 from tests.records import NOW, a_batch, a_failed_job, a_job, failure, one_more_try, success
+from tests.unit.jobstore.undone import UNDONE
 
 #: Queries that may read a whole table, because it is small.
-SMALL = {"backlog", "counts", "paused", "ping", "set_paused"}
+SMALL = {"backlog", "counts", "paused", "ping", "set_paused", "stored"}
 
 
 @pytest.fixture
@@ -70,6 +72,8 @@ def test_the_schema_has_the_table_of_transitions(
         "DELETE FROM images",
         "UPDATE tally SET jobs = -1",
         "UPDATE jobs SET attempts = 'many'",
+        "UPDATE jobs SET result_bytes = -1",
+        "UPDATE stored SET images = -1",
     ],
 )
 def test_what_can_not_be_is_refused_by_the_schema(database: sqlite3.Connection, change: str) -> None:
@@ -97,6 +101,22 @@ def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
         writer(path, 1.0)
     with closing(sqlite3.connect(path)) as connection:
         assert schema.version(connection) == schema.NEWEST + 1
+
+
+def test_what_was_stored_before_bytes_were_counted_is_counted(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.sqlite3"
+    with closing(writer(path, 1.0)) as database:
+        for state in State:
+            in_state(database, state)
+        counted = reads.stored(database)
+        weights = database.execute("SELECT id, result_bytes FROM jobs ORDER BY id").fetchall()
+        for line in UNDONE:
+            database.execute(line)
+    with closing(writer(path, 1.0)) as database:
+        assert reads.stored(database) == counted
+        assert database.execute("SELECT id, result_bytes FROM jobs ORDER BY id").fetchall() == weights
+        assert counted.results == 1234
+        writes.make_room(database, NOW, 0, 10)
 
 
 def test_a_migration_that_fails_changes_nothing() -> None:
@@ -196,3 +216,9 @@ def test_counts_are_those_of_the_rows_after_any_mixture(database: sqlite3.Connec
         " OR needed <> (SELECT count(*) FROM jobs WHERE image = number AND finished_at IS NULL)"
     )
     assert database.execute(wrong).fetchall() == []
+    (results,) = database.execute(
+        "SELECT total(value ->> 'bytes') FROM jobs, json_each(jobs.results)"
+    ).fetchone()
+    (images,) = database.execute("SELECT total(bytes) FROM images WHERE removed_at IS NULL").fetchone()
+    assert results
+    assert reads.stored(database) == Stored(results, images)

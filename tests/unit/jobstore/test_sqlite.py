@@ -19,6 +19,7 @@ from imgsvc.errors import ImgsvcError, InsufficientStorage, StorageBusy, Storage
 from imgsvc.jobs import Job, State
 from imgsvc.jobstore import JobStore
 from tests.records import NOW, a_job, success
+from tests.unit.jobstore.undone import UNDONE
 
 pytestmark = pytest.mark.anyio
 
@@ -95,6 +96,39 @@ async def test_a_file_that_is_no_database_is_storage_unavailable(path: Path) -> 
         async with opened(path):
             pass
     assert path.read_bytes() == text  # noqa: ASYNC240  # as above
+
+
+async def test_a_file_that_is_not_there_is_not_made_unless_wanted(path: Path) -> None:
+    store = jobstore.connect(f"sqlite://{path}")
+    with pytest.raises(StorageUnavailable, match="there is no job database"):
+        await store.open(create=False)
+    assert not path.exists()  # noqa: ASYNC240  # nothing else runs
+
+
+async def test_a_rehearsal_takes_back_the_new_schema_too(path: Path) -> None:
+    async with opened(path) as store:
+        job = await store.add(a_job(), rank=0)
+    with closing(sqlite3.connect(path)) as database:
+        for line in UNDONE:
+            database.execute(line)
+    store = jobstore.connect(f"sqlite://{path}")
+    await store.open(create=False, rehearsal=True)
+    assert (await store.stored()).images == job.image.bytes
+    await store.close()
+    with closing(sqlite3.connect(path)) as database:
+        assert database.execute("PRAGMA user_version").fetchone() == (3,)
+        assert database.execute("SELECT name FROM sqlite_schema WHERE name = 'stored'").fetchall() == []
+
+
+async def test_a_rehearsal_leaves_the_database_to_nobody_else(path: Path) -> None:
+    async with opened(path) as store:
+        await store.add(a_job(), rank=0)
+    rehearsing = jobstore.connect(f"sqlite://{path}")
+    await rehearsing.open(rehearsal=True)
+    with pytest.raises(StorageBusy):
+        async with opened(path, "?patience=0.1") as other:
+            await other.add(a_job(), rank=0)
+    await rehearsing.close()
 
 
 # -- kill -9 --------------------------------------------------------------------------------------

@@ -217,9 +217,9 @@ async def test_a_picture_stays_with_its_answer() -> None:
             key = claim.room()
             it.bench.storage.put(key, b"picture")
             # No record names it yet, and yet the sweep leaves it alone.
-            await it.bench.scheduler.sweeper.orphans()
+            await it.bench.scheduler.sweeper.strays()
             await claim.answered(a_picture(key))
-        await it.bench.scheduler.sweeper.orphans()
+        await it.bench.scheduler.sweeper.strays()
         assert it.blobs() == [key]
         async with await it.keys.open(a_picture(key)) as blob:
             assert blob.data == b"picture"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -71,6 +73,62 @@ def test_what_a_kill_leaves_half_written_is_listed_and_can_be_deleted(tmp_path: 
     store.put(KEY, b"the retry")
     store.delete(left)
     assert list(store.keys("results")) == [KEY]
+
+
+def test_tidying_removes_empty_folders_and_no_others(tmp_path: Path) -> None:
+    store = storage.connect(f"file://{tmp_path}")
+    for key in ("results/aa/bb/job_1-1-0", "results/aa/cc/job_2-1-0", "results/dd/ee/job_3-1-0"):
+        store.put(key, b"x")
+    (tmp_path / "results/dd/ff").mkdir()
+    (tmp_path / "results/gg/hh").mkdir(parents=True)
+    (tmp_path / "results/dd/ee/not a key").touch()
+    for key in ("results/aa/bb/job_1-1-0", "results/dd/ee/job_3-1-0"):
+        store.delete(key)
+    store.tidy("results", spare="results/dd/ff")
+    left = {str(path.relative_to(tmp_path / "results")) for path in tmp_path.glob("results/**/*")}
+    assert left == {"aa", "aa/cc", "aa/cc/job_2-1-0", "dd", "dd/ee", "dd/ee/not a key", "dd/ff"}
+    store.tidy("nowhere")
+
+
+def test_a_room_that_lies_elsewhere_is_tidied_and_stays(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere/aa/bb").mkdir(parents=True)
+    (tmp_path / "results").symlink_to(tmp_path / "elsewhere")
+    store = storage.connect(f"file://{tmp_path}")
+    store.tidy("results")
+    assert list((tmp_path / "results").iterdir()) == []
+
+
+def test_writers_and_somebody_who_tidies_do_not_disturb_each_other(tmp_path: Path) -> None:
+    store = storage.connect(f"file://{tmp_path}/data")
+    ending = threading.Event()
+
+    def tidying() -> int:
+        rounds = 0
+        while not ending.is_set():
+            store.tidy("results")
+            rounds += 1
+        return rounds
+
+    def writing(number: int) -> None:
+        for round_ in range(15):
+            key = f"results/aa/{round_ % 3}/job_{number}-{round_}-0"
+            staged = tmp_path / f"staged-{number}"
+            if number % 2:
+                store.put(key, b"x", durable=False)
+            else:
+                staged.write_bytes(b"x")
+                store.adopt(staged, key)
+            assert store.read(key) == b"x"
+            store.delete(key)
+
+    with ThreadPoolExecutor(5) as threads:
+        rounds = threads.submit(tidying)
+        try:
+            list(threads.map(writing, range(4)))
+        finally:
+            ending.set()
+        assert rounds.result()
+    assert list(store.keys("results")) == []
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small file system")
