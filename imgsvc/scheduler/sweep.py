@@ -214,13 +214,14 @@ class Sweeper:
             try:
                 size = self._storage.size(key)
                 self._storage.delete(key)
+            except FileNotFoundError:  # it has vanished before
+                pass
             except Unavailable as error:
                 failed += 1
                 _log.warning("a blob could not be removed: %s", error)
             else:
-                if size is not None:  # it may have vanished before
-                    blobs += 1
-                    freed += size
+                blobs += 1
+                freed += size
         return Swept(blobs=blobs, bytes=freed, failed=failed)
 
     async def _pause(self) -> None:

@@ -15,8 +15,8 @@ class Shelves(Protocol):
     def keys(self, prefix: str) -> Iterator[str]:
         """Every key below `prefix` (`images`, `results`, …), in no order, half-written ones too."""
 
-    def size(self, key: str) -> int | None:
-        """Bytes of a blob, None when it is not there."""
+    def size(self, key: str) -> int:
+        """A blob's bytes, counted; raises FileNotFoundError."""
 
     def delete(self, key: str) -> None:
         """Remove a blob; one that is not there is no error."""
@@ -53,9 +53,6 @@ class Storage(Shelves, Protocol):
 
     def open(self, key: str) -> BinaryIO:
         """A blob opened for reading, seekable; raises FileNotFoundError."""
-
-    def size(self, key: str) -> int:
-        """A blob's bytes, counted; raises FileNotFoundError."""
 
     def path(self, key: str) -> Path | None:
         """The local file behind a blob, where there is one (it need not exist)."""

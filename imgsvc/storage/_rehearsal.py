@@ -19,9 +19,11 @@ class Rehearsal:
         """See `Shelves.keys`."""
         return (key for key in self._storage.keys(prefix) if key not in self._gone)
 
-    def size(self, key: str) -> int | None:
+    def size(self, key: str) -> int:
         """See `Shelves.size`."""
-        return None if key in self._gone else self._storage.size(key)
+        if key in self._gone:
+            raise FileNotFoundError(f"there is no blob {key}")
+        return self._storage.size(key)
 
     def delete(self, key: str) -> None:
         """See `Shelves.delete`."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
-from stat import S_ISREG
+from stat import S_ISDIR
 from typing import BinaryIO, TypeVar
 from urllib.parse import unquote, urlsplit
 
@@ -90,19 +90,14 @@ class FileStorage:
         """See `Storage.size`."""
         path = self._path(key)
         with _translated(reading=True):
-            return path.stat().st_size
+            found = path.stat()
+        if S_ISDIR(found.st_mode):
+            raise FileNotFoundError(errno.EISDIR, "there is no such blob")
+        return found.st_size
 
     def path(self, key: str) -> Path | None:
         """See `Storage.path`."""
         return self._path(key)
-
-    def size(self, key: str) -> int | None:
-        """See `Storage.size`."""
-        path = self._path(key)
-        with suppress(FileNotFoundError), _translated(reading=True):
-            found = path.lstat()
-            return found.st_size if S_ISREG(found.st_mode) else None
-        return None
 
     def tidy(self, prefix: str, *, spare: str | None = None) -> None:
         """See `Storage.tidy`. Empty folders cost 4 kB each, and there may be 65,536 for each kind of blob."""

@@ -65,11 +65,6 @@ class MemoryStorage:
         check_key(key)
         return None
 
-    def size(self, key: str) -> int | None:
-        """See `Storage.size`."""
-        found = self._blobs.get(check_key(key))
-        return None if found is None else len(found)
-
     def tidy(self, prefix: str, *, spare: str | None = None) -> None:  # noqa: ARG002  # nothing is left
         """See `Storage.tidy`: there are no folders."""
         check_key(prefix)

@@ -187,13 +187,12 @@ def test_blobs_can_be_deleted_while_the_keys_are_listed(store: Storage) -> None:
     assert list(store.keys("images")) == []
 
 
-def test_a_blob_has_a_size_as_long_as_it_is_there(store: Storage) -> None:
-    store.put(KEY, b"123456")
-    store.put("images/empty", b"")
-    assert (store.size(KEY), store.size("images/empty")) == (6, 0)
-    store.delete(KEY)
-    for missing in (KEY, "images/ab", "results/x", "images/empty/below"):
-        assert store.size(missing) is None
+def test_what_is_no_blob_has_no_size(store: Storage) -> None:
+    store.put(KEY, b"")
+    assert store.size(KEY) == 0
+    for missing in ("images/ab", "images/ab/cd", "results/x", f"{KEY}/below"):
+        with pytest.raises(FileNotFoundError):
+            store.size(missing)
 
 
 def test_tidying_takes_no_blob_and_what_was_tidied_can_be_used_again(store: Storage) -> None:
@@ -215,7 +214,9 @@ def test_a_rehearsal_hides_what_it_deletes_and_leaves_it_there(store: Storage) -
     rehearsal.delete(KEY)
     rehearsal.tidy("images")
     assert list(rehearsal.keys("images")) == ["images/top"]
-    assert (rehearsal.size(KEY), rehearsal.size("images/top")) == (None, 3)
+    assert rehearsal.size("images/top") == 3
+    with pytest.raises(FileNotFoundError):
+        rehearsal.size(KEY)
     assert store.read(KEY) == b"x"
 
 
