@@ -26,8 +26,12 @@ class Resources:
     desk_timeout: float = 2.0
     #: Seconds that a header may wait for the desk in all: ten that stall in a row, with their replacements.
     desk_patience: float = 30.0
+    #: Processes that are up beside those of the lanes, to take the place of one that is killed.
+    spares: int = 1
     #: Tasks after which a lane's process is replaced, so that what leaks stays small.
     tasks_per_process: int = 1000
+    #: Resident bytes after a task beyond which it is replaced too.
+    worn_rss: int = 384 * 1024 * 1024
     #: A local folder for the small files that lanes map; nothing is left in it.
     scratch: Path = Path("/tmp")  # noqa: S108  # a fallback for programs without a data directory
 

@@ -126,7 +126,9 @@ def _resources(settings: Settings, scratch: Path) -> Resources:
     return Resources(
         lanes=settings.workers,
         memory=settings.worker_memory,
+        spares=settings.spare_workers,
         tasks_per_process=settings.lane_tasks,
+        worn_rss=settings.lane_rss,
         scratch=scratch,
     )
 

@@ -69,7 +69,7 @@ def begin(setup: Setup, board: Board) -> None:
     try:
         _ignore_signals()
         _die_with(setup.parent)
-        _stand_back()
+        _go_first_for_memory()
         _cut_off(setup.foreign)
         module, _, name = setup.work.partition(":")
         _bench = _Bench(board, getattr(import_module(module), name))
@@ -82,6 +82,9 @@ def begin(setup: Setup, board: Board) -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold somebody's picture
         if setup.memory is not None:
             _limit(resource.RLIMIT_AS, setup.memory)
+        # Last: a lane waits for the process to come up, and that may take its turn like anyone's work.
+        with suppress(OSError):
+            os.nice(_NICE)
     except BaseException as error:  # noqa: BLE001  # whatever it is, there is nobody else to tell
         board.show(f"{type(error).__name__}: {error}")
         os._exit(1)
@@ -123,12 +126,10 @@ def _die_with(parent: int) -> None:
         os._exit(1)
 
 
-def _stand_back() -> None:
-    """Let the server go first, for the CPU and for memory."""
+def _go_first_for_memory() -> None:
+    """When the kernel has none left it takes this process, not the server."""
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE, "ascii")
-    with suppress(OSError):
-        os.nice(_NICE)
 
 
 def _cut_off(foreign: tuple[int, ...]) -> None:

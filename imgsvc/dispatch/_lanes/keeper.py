@@ -5,18 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from imgsvc.dispatch._base import CannotStart, Restart
 from imgsvc.dispatch._lanes.memory import resident
-from imgsvc.dispatch._lanes.process import PATIENCE_S, End, Process, Watch, cause
+from imgsvc.dispatch._lanes.process import PATIENCE_S, Watch, cause
 from imgsvc.errors import Draining
 
-#: Seconds for a process to come up; it takes 0.3 s of CPU time, more on a machine that is short of it.
-_WARM_UP_S = 30.0
 #: Seconds before another try when a process does not come up, doubled each time up to the longest.
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 30.0
 
@@ -41,11 +39,12 @@ class Terms:
 
 
 class Keeper:
-    """One process at a time, made by `spawn` on the event loop's thread; `changed` hears of each change."""
+    """One process at a time; `changed` hears of each change."""
 
     def __init__(
-        self, name: str, spawn: Callable[[], Process], changed: Callable[[], None], terms: Terms
+        self, name: str, fetch: Callable[[], Awaitable[Watch]], changed: Callable[[], None], terms: Terms
     ) -> None:
+        """`fetch` gives a process that is up, or raises CannotStart."""
         #: Why no process came up at first; None when one did.
         self.first: asyncio.Future[CannotStart | None] = asyncio.get_running_loop().create_future()
         #: Does the present process do a task? Its user says so.
@@ -54,7 +53,7 @@ class Keeper:
         self.restarts = 0
         self.last_restart: Restart | None = None
         self._name = name
-        self._spawn = spawn
+        self._fetch = fetch
         self._changed = changed
         self._terms = terms
         self._present: Watch | None = None
@@ -147,9 +146,9 @@ class Keeper:
 
     async def _build(self) -> None:
         pause = _FIRST_PAUSE_S
-        while True:
+        while self._fresh is None:
             try:
-                self._fresh = await self._bring_up()
+                watch = await self._fetch()
             except CannotStart as error:
                 if not self.first.done():
                     self.first.set_result(error)
@@ -157,7 +156,11 @@ class Keeper:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE_S)
             else:
-                break
+                watch.died = self._on_death
+                if watch.alive:
+                    self._fresh = watch
+                else:
+                    self.end(watch, "its process died as it came up")
         self._builder = None
         if self._present is None:
             self._adopt()
@@ -165,26 +168,6 @@ class Keeper:
             self._retire(self._present)
         if not self.first.done():
             self.first.set_result(None)
-
-    async def _bring_up(self) -> Watch:
-        try:
-            process = self._spawn()
-        except OSError as error:
-            raise CannotStart(f"a worker process can't be started: {error}") from error
-        watch = Watch(process, self._on_death)
-        try:
-            end = await watch.call(process.ready, _WARM_UP_S)
-        except BaseException:
-            self.end(watch, "it is not needed any more")
-            raise
-        if end is not End.ANSWERED:
-            said = process.board.step()
-            code = await asyncio.shield(self.end(watch, "it did not come up"))
-            late = f"it took longer than {_WARM_UP_S:g} s"
-            why = said or (late if end is End.DEADLINE else cause(code))
-            raise CannotStart(f"a worker process does not come up: {why}")
-        process.seal()
-        return watch
 
     def _adopt(self) -> None:
         """The fresh process becomes the present one."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from imgsvc.dispatch._lanes import cpu
 from imgsvc.dispatch._lanes.child import FAILED
 from imgsvc.dispatch._lanes.keeper import Keeper, Terms
 from imgsvc.dispatch._lanes.memory import resident
-from imgsvc.dispatch._lanes.process import End, Process, Watch
+from imgsvc.dispatch._lanes.process import End, Watch
 
 #: Seconds of CPU time that a task may use beyond its time-out. A task runs on one thread: the kernel
 #: ends only what the server fails to end.
@@ -40,10 +40,15 @@ class Lane:
     """A process that takes a task at a time; `changed` hears when `available` may have changed."""
 
     def __init__(
-        self, number: int, spawn: Callable[[], Process], changed: Callable[[Lane], None], terms: Terms
+        self,
+        number: int,
+        fetch: Callable[[], Awaitable[Watch]],
+        changed: Callable[[Lane], None],
+        terms: Terms,
     ) -> None:
+        """`fetch` gives a process that is up, or raises CannotStart."""
         self.number = number
-        self._keeper = Keeper(f"lane {number}", spawn, lambda: changed(self), terms)
+        self._keeper = Keeper(f"lane {number}", fetch, lambda: changed(self), terms)
         self._changed = changed
         self._tasks = 0
 

@@ -13,14 +13,11 @@ from imgsvc.dispatch._lanes.keeper import Terms
 from imgsvc.dispatch._lanes.lane import Lane
 from imgsvc.dispatch._lanes.process import Process
 from imgsvc.dispatch._lanes.reports import report
+from imgsvc.dispatch._lanes.reserve import Reserve, bring_up
 from imgsvc.dispatch._line import Line
 from imgsvc.errors import Draining
 from imgsvc.imaging import Facts, Limits
 from imgsvc.worker import Report, Task
-
-#: Resident bytes at which a process is worn out: it starts with 60 MB and keeps up to 128 MiB of what it
-#: has freed (raster.memory.KEPT), so that what is above the double of both has leaked or is in pieces.
-_WORN_RSS = 384 * 1024 * 1024
 
 
 class Lanes:
@@ -34,20 +31,22 @@ class Lanes:
         self._spawn = spawn
         self._line: Line[Lane] = Line()
         self._lanes: tuple[Lane, ...] = ()
+        self._reserve: Reserve | None = None
         self._desk_lane: Lane | None = None
         self._desk: desk.Desk | None = None
         self._stopped = False
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {list(self._lanes)}>"
+        return f"<{type(self).__name__} {list(self._lanes)} {self._reserve}>"
 
     async def start(self) -> None:
         """See `Dispatcher.start`."""
-        terms = Terms(self._resources.tasks_per_process, _WORN_RSS)
-        self._desk_lane = Lane(0, partial(self._spawn, desk.WORK), _nobody, terms)
+        terms = Terms(self._resources.tasks_per_process, self._resources.worn_rss)
+        self._reserve = Reserve(partial(self._spawn, self._work), self._resources.spares)
+        self._desk_lane = Lane(0, partial(bring_up, partial(self._spawn, desk.WORK)), _nobody, terms)
         self._desk = desk.Desk(self._desk_lane, self._resources.desk_timeout, self._resources.desk_patience)
         self._lanes = tuple(
-            Lane(number, partial(self._spawn, self._work), self._changed, terms)
+            Lane(number, self._reserve.take, self._changed, terms)
             for number in range(1, self._resources.lanes + 1)
         )
         for lane in (self._desk_lane, *self._lanes):
@@ -67,6 +66,8 @@ class Lanes:
         self._line.dismiss(Draining("the workers are being stopped"))
         lanes = [lane for lane in (self._desk_lane, *self._lanes) if lane is not None]
         await asyncio.gather(*(lane.stop() for lane in lanes))
+        if self._reserve is not None:
+            await self._reserve.stop()
 
     async def acquire(self) -> Slot:
         """See `Dispatcher.acquire`; raises Draining once it is stopped."""

@@ -62,12 +62,12 @@ class End(Enum):
 class Watch:
     """A process, watched by the event loop: at most one call at a time, and its end noticed at once."""
 
-    def __init__(self, process: Process, died: Callable[[Watch], None]) -> None:
-        """`died` is called when the process ends while it is watched and idle."""
+    def __init__(self, process: Process) -> None:
         self.process = process
+        #: Called when the process ends while it is watched and idle; belongs to whoever has the process.
+        self.died: Callable[[Watch], None] = _nobody_minds
         #: Resolves with the exit code when the process is gone; None until it is to go.
         self.ending: asyncio.Task[int | None] | None = None
-        self._died = died
         self._loop = asyncio.get_running_loop()
         self._call: asyncio.Future[End] | None = None
         self._dead = False
@@ -142,12 +142,16 @@ class Watch:
         if self._call is not None:
             self._settle(End.DIED)
         else:
-            self._died(self)
+            self.died(self)
 
     def _unwatch(self) -> None:
         if not self._dead:
             self._dead = True
             self._loop.remove_reader(self.process.sentinel)
+
+
+def _nobody_minds(watch: Watch) -> None:
+    """What a process that belongs to nobody yet is to nobody."""
 
 
 def cause(code: int | None) -> str:

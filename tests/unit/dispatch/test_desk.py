@@ -16,6 +16,7 @@ from imgsvc.dispatch._lanes.headers import Answer
 from imgsvc.dispatch._lanes.keeper import Terms
 from imgsvc.dispatch._lanes.lane import Lane, Ran
 from imgsvc.dispatch._lanes.process import End
+from imgsvc.dispatch._lanes.reserve import bring_up
 from imgsvc.dispatch.loky import LokyProcess
 from imgsvc.errors import ImageCorrupt, ImageTooComplex, QueueTimeout
 from imgsvc.imaging import Facts, Limits
@@ -73,7 +74,10 @@ async def test_a_header_that_crashes_the_desk_twice_is_corrupt() -> None:
 async def test_a_header_waits_no_longer_than_that_for_a_desk_that_does_not_come_up(tmp_path: Path) -> None:
     terms = Terms(tasks=10, rss=2**40)
     never = Lane(
-        0, partial(LokyProcess, Resources(scratch=tmp_path), "builtins:print"), lambda _: None, terms
+        0,
+        partial(bring_up, partial(LokyProcess, Resources(scratch=tmp_path), "builtins:print")),
+        lambda _: None,
+        terms,
     )
     with pytest.raises(QueueTimeout):
         await Desk(never, timeout=1.0, patience=0.01).probe(Path("x"), Limits())
@@ -115,7 +119,7 @@ async def test_a_lane_tells_computing_from_waiting(tmp_path: Path) -> None:
     used: dict[str, float | None] = {}
     for work in ("sleeps", "computes"):
         process = partial(LokyProcess, Resources(scratch=tmp_path), f"{__name__}:{work}")
-        lane = Lane(1, process, lambda _: None, Terms(tasks=10, rss=2**40))
+        lane = Lane(1, partial(bring_up, process), lambda _: None, Terms(tasks=10, rss=2**40))
         lane.start()
         try:
             used[work] = (await lane.run(b"{}", 0.4)).cpu_s
