@@ -150,6 +150,8 @@ class JobStore(BatchStore, Protocol):
         A job that names a batch joins it, behind all that joined before. Where the batch has a job of the
         same `reference`, that first one is the answer and nothing has changed. Raises NotFound for an
         unknown batch, ResultExpired for a removed one, InvalidParameter for one that is closed or full.
+        Another try (`retry_of`) takes the place in the batch of the job that has failed or was canceled,
+        which then has none; where that is not possible (the batch was canceled), it is of no batch.
         """
 
     async def add_failed(self, job: Job) -> Job:

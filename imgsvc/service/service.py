@@ -209,7 +209,7 @@ class Service:
     async def retry(self, id: str, *, receipt: Receipt | None = None) -> Job:
         """A new job that does what an ended one was to do. Raises JobNotFinished, NotFound, as `submit`.
 
-        It is none of the first one's batch: there its place and its reference are taken.
+        In a batch it takes the place of one that has failed or was canceled.
         """
         job = await self.job(id)
         if not job.state.ended:
@@ -220,6 +220,7 @@ class Service:
             state=State.QUEUED,
             priority=job.priority,
             reference=job.reference,
+            batch=job.batch,
             retry_of=job.id,
             max_attempts=job.max_attempts,
             timeout_ms=job.timeout_ms,

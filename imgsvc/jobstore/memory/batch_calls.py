@@ -156,12 +156,26 @@ class BatchCalls:
         check_open(self._counted(group))
         return None
 
-    def _joined(self, job: Job) -> None:
-        """The job is recorded."""
+    def _taken_over(self, job: Job) -> tuple[Job, int | None]:
+        """Let the job of which this is another try leave their batch: its place, if it has one to take."""
+        group, first = self._groups.get(job.batch or ""), job.retry_of or ""
+        if (
+            group is None
+            or first not in group.places
+            or group.removed_at is not None
+            or group.batch.canceled_at is not None
+            or self._recorded(first).state not in {State.FAILED, State.CANCELED}
+        ):
+            return job.evolve(batch=None), None
+        self._change(first, batch=None)
+        return job, group.places.pop(first)
+
+    def _joined(self, job: Job, place: int | None = None) -> None:
+        """The job is recorded, behind all others or at a place that another try has left."""
         if job.batch is not None:
             group = self._groups[job.batch]
             group.joined += 1
-            group.places[job.id] = group.joined
+            group.places[job.id] = place or group.joined
             group.change(expires_at=None)
 
     def _left(self, job: Job) -> None:
@@ -200,7 +214,7 @@ class BatchCalls:
         """The jobs of a batch by their places."""
         group = self._groups.get(batch)
         places = group.places if group else {}
-        return [(place, self._recorded(its)) for its, place in places.items()]
+        return [(place, self._recorded(its)) for place, its in sorted((n, its) for its, n in places.items())]
 
     # -- what the store gives -----------------------------------------------------------------------
 
@@ -209,6 +223,9 @@ class BatchCalls:
 
     def _recorded(self, id: str) -> Job:
         """A job that is there, with its image as it is now."""
+        raise NotImplementedError
+
+    def _change(self, id: str, **changes: object) -> None:
         raise NotImplementedError
 
     def _drop(self, id: str, now: int) -> Job:

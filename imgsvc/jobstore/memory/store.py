@@ -89,7 +89,7 @@ class MemoryStore(BatchCalls):
         check_job(job)
         if job.id in self._jobs:
             raise ValueError(f"{job.id} is there already")
-        if first := self._join(job):
+        if job.retry_of is None and (first := self._join(job)):
             return first
         self._receipts.check(receipt)
         if not stored:
@@ -97,9 +97,10 @@ class MemoryStore(BatchCalls):
         elif self._pictures.find(job.image.id) is None:
             raise NotFound(f"there is no image {job.image.id}")
         self._receipts.keep(receipt, job.id)
+        job, place = (job, None) if job.retry_of is None else self._taken_over(job)
         self._jobs[job.id] = job
         self._ranks[job.id] = rank
-        self._joined(job)
+        self._joined(job, place)
         return self._shown(job)
 
     async def add_failed(self, job: Job) -> Job:
@@ -358,6 +359,9 @@ class MemoryStore(BatchCalls):
 
     def _place(self, job: Job) -> tuple[int, str]:
         return self._ranks[job.id], job.id
+
+    def _change(self, id: str, **changes: object) -> None:
+        self._jobs[id] = self._jobs[id].evolve(**changes)
 
     def _recorded(self, id: str) -> Job:
         return self._shown(self._jobs[id])

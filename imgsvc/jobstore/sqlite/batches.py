@@ -71,18 +71,29 @@ def interrupted(connection: sqlite3.Connection) -> Sequence[tuple[str, bool]]:
 # -- changes --------------------------------------------------------------------------------------
 
 
-def join(connection: sqlite3.Connection, job: Job) -> int | Job:
+def join(connection: sqlite3.Connection, job: Job) -> int | Job | None:
     """The place that a new job will have in its batch, or the job that has its reference already.
 
-    Changes nothing. Raises NotFound, ResultExpired, InvalidParameter.
+    None for a job of no batch. Changes nothing. Raises NotFound, ResultExpired, InvalidParameter.
     """
-    found = _standing(connection, job.batch or "")
+    if job.batch is None:
+        return None
+    found = _standing(connection, job.batch)
     if found is None:
         raise NotFound("there is no such batch")
     if job.reference is not None and (first := member(connection, found[0].id, job.reference)):
         return first
     check_open(found[0])
     return found[1] + 1
+
+
+def take_over(connection: sqlite3.Connection, job: Job) -> int | None:
+    """Let the job of which this is another try leave their batch: its place, None where it has none."""
+    row = connection.execute(SQL["place_to_take"], {"id": job.retry_of, "batch": job.batch}).fetchone()
+    if row is None:
+        return None
+    connection.execute(SQL["leave_batch"], {"id": job.retry_of})
+    return int(row["place"])
 
 
 def add(connection: sqlite3.Connection, batch: Batch, receipt: Receipt | None = None) -> None:

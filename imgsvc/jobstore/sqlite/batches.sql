@@ -71,6 +71,14 @@ DELETE FROM batches WHERE id IN (
     WHERE removed_at IS NOT NULL AND jobs = 0 AND removed_at < :then LIMIT :limit
 )
 
+-- place_to_take --
+SELECT place FROM jobs
+WHERE id = :id AND batch = :batch AND state IN ('failed', 'canceled')
+    AND EXISTS (SELECT 1 FROM batches WHERE id = :batch AND removed_at IS NULL AND canceled_at IS NULL)
+
+-- leave_batch --
+UPDATE jobs SET batch = NULL, place = NULL WHERE id = :id
+
 -- add_failed_job --
 INSERT INTO jobs (
     id, state, rank, priority, reference, batch, place, retry_of, max_attempts, timeout_ms, retention_s, created_at,

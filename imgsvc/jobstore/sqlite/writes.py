@@ -77,10 +77,13 @@ def add(
 
     Or, of a reference that its batch has already, the first one.
     """
-    place = None if job.batch is None else batches.join(connection, job)
+    place = batches.join(connection, job) if job.retry_of is None else None
     if isinstance(place, Job):
         return place
     receipts.keep(connection, receipt, job.id)
+    if job.retry_of is not None:
+        place = batches.take_over(connection, job)
+        job = job if place else job.evolve(batch=None)
     row = connection.execute(SQL["stored_image" if stored else "bring_image"], image_to(job.image)).fetchone()
     if row is None:
         raise NotFound(f"there is no image {job.image.id}")
@@ -96,7 +99,7 @@ def add(
 
 def add_failed(connection: sqlite3.Connection, job: Job) -> Job:
     """Record a job that has failed already; the job as recorded, or the first of its reference."""
-    place = None if job.batch is None else batches.join(connection, job)
+    place = batches.join(connection, job)
     if isinstance(place, Job):
         return place
     row = connection.execute(SQL["mention_image"], image_to(job.image)).fetchone()

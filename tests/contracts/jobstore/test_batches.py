@@ -174,6 +174,69 @@ async def test_nothing_joins_a_batch_that_is_not_there(store: JobStore, batch: B
     assert await everything(store) == before
 
 
+# -- another try ----------------------------------------------------------------------------------
+
+
+def another(job: Job) -> Job:
+    return a_job(job.image, batch=job.batch, reference=job.reference).evolve(retry_of=job.id)
+
+
+async def test_another_try_takes_the_place_of_a_failed_job(store: JobStore, batch: Batch) -> None:
+    for number in range(3):
+        await store.add(a_job(batch=batch.id, reference=f"{number}"), rank=number)
+    await run(store)
+    failed = await run(store, well=False)
+    await run(store)
+    await store.close_batch(batch.id, NOW)
+    assert (await now(store, batch)).status is BatchStatus.FAILED
+    again = await store.add(another(failed), rank=0, stored=True)
+    assert (again.batch, again.reference) == (batch.id, "1")
+    assert (await now(store, batch)).counts == Counts(queued=1, succeeded=2)
+    assert there(await store.get(failed.id)).batch is None
+    assert await store.member(batch.id, "1") == again
+    done = await run(store)
+    assert (await now(store, batch)).status is BatchStatus.SUCCEEDED
+    results = await store.batch_results(batch.id, after=0, limit=9)
+    assert [place for place, _ in results] == [1, 2, 3]
+    assert results[1][1].id == done.id
+    await store.delete(failed.id, NOW)
+    assert (await now(store, batch)).counts == Counts(succeeded=3)
+
+
+async def test_of_two_other_tries_one_takes_the_place(store: JobStore, batch: Batch) -> None:
+    await store.add(a_job(batch=batch.id, reference="one"), rank=0)
+    failed = await run(store, well=False)
+    first, second = [await store.add(another(failed), rank=0, stored=True) for _ in range(2)]
+    assert (first.batch, second.batch) == (batch.id, None)
+    assert (await now(store, batch)).counts == Counts(queued=1)
+
+
+@pytest.mark.parametrize("why", ["succeeded", "canceled batch", "removed batch"])
+async def test_another_try_is_of_no_batch_where_it_can_take_no_place(
+    store: JobStore, batch: Batch, why: str
+) -> None:
+    await store.add(a_job(batch=batch.id), rank=0)
+    ended = await run(store, well=why == "succeeded")
+    if why == "canceled batch":
+        await store.cancel_batch(batch.id, NOW)
+    if why == "removed batch":
+        await store.remove_batch(batch.id, NOW)
+    again = await store.add(another(ended), rank=0, stored=True)
+    assert again.batch is None
+    assert there(await store.get(ended.id)).batch == batch.id
+    assert again == await store.get(again.id)
+
+
+async def test_another_try_whose_image_has_gone_leaves_all_as_it_was(store: JobStore, batch: Batch) -> None:
+    await store.add(a_job(batch=batch.id), rank=0)
+    failed = await run(store, well=False)
+    await store.delete_image(failed.image.id, NOW)
+    before = await everything(store)
+    with pytest.raises(NotFound):
+        await store.add(another(failed), rank=0, stored=True)
+    assert await everything(store) == before
+
+
 # -- jobs that have failed before they began ------------------------------------------------------
 
 

@@ -430,7 +430,22 @@ async def test_removing_a_batch_removes_its_jobs_and_their_files(
     assert (await door.get(f"/v1/jobs?batch={batch['id']}")).json()["items"] == []
 
 
-async def test_a_retried_job_is_none_of_the_batch(door: httpx2.AsyncClient) -> None:
+async def test_another_try_takes_the_place_of_what_was_canceled(door: httpx2.AsyncClient) -> None:
+    batch = await opened(door)
+    await door.post("/v1/queue:pause")
+    jobs = [(await join(door, batch, reference=f"no. {number}")).json() for number in range(3)]
+    await door.post(f"{jobs[1]['links']['self']}/cancel")
+    await door.post(f"{batch['links']['self']}/close")
+    again = (await door.post(f"{jobs[1]['links']['self']}/retry")).json()
+    assert (again["batch"], again["reference"], again["retry_of"]) == (batch["id"], "no. 1", jobs[1]["id"])
+    assert (await door.get(jobs[1]["links"]["self"])).json()["batch"] is None
+    await door.post("/v1/queue:resume")
+    done = await ended(door, batch)
+    assert (done["status"], done["counts"]["succeeded"], done["counts"]["total"]) == ("succeeded", 3, 3)
+    assert (await archive(door, batch, names="reference")).namelist() == [f"no. {n}.png" for n in range(3)]
+
+
+async def test_what_has_succeeded_keeps_its_place(door: httpx2.AsyncClient) -> None:
     batch = await opened(door)
     job = (await join(door, batch, reference="one")).json()
     await ended(door, batch)

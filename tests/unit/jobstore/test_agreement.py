@@ -84,6 +84,9 @@ class Chance:
         self._jobs.append(job)
         rank, stored = self._random.randrange(5), self._random.random() < 0.3
         receipt = self._receipt() if self._random.random() < 0.5 else None
+        if self._random.random() < 0.2:
+            first = self._job()
+            job = job.evolve(retry_of=first.id, batch=first.batch, reference=first.reference)
         return lambda store: store.add(job, rank=rank, stored=stored, receipt=receipt)
 
     def _receipt(self) -> Receipt:

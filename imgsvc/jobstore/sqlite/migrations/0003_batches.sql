@@ -58,6 +58,15 @@ CREATE TRIGGER member_moved AFTER UPDATE OF state ON jobs WHEN NEW.batch IS NOT 
     WHERE id = NEW.batch;
 END;
 
+-- Another try has taken its place.
+CREATE TRIGGER job_replaced AFTER UPDATE OF batch ON jobs WHEN OLD.batch IS NOT NULL AND NEW.batch IS NULL BEGIN
+    UPDATE batches SET
+        jobs = jobs - 1,
+        failed = failed - (OLD.state = 'failed'),
+        canceled = canceled - (OLD.state = 'canceled')
+    WHERE id = OLD.batch;
+END;
+
 CREATE TRIGGER job_left AFTER DELETE ON jobs WHEN OLD.batch IS NOT NULL BEGIN
     UPDATE batches SET
         jobs = jobs - 1,
