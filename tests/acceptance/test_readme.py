@@ -65,7 +65,7 @@ def test_a_picture_in_a_picture_out(house: Server, folder: Path) -> None:
 
 
 def test_a_job_that_is_waited_for_is_finished(house: Server, folder: Path) -> None:
-    output = shell(block_with("-F ops="), house, folder)
+    output = shell(block_with("-F ops=thumbnail"), house, folder)
     assert '"status":"succeeded"' in output
     assert '"filename":"photo.jpg"' in output
 
@@ -85,6 +85,12 @@ def test_a_stored_picture_is_worked_on_later(house: Server, folder: Path) -> Non
     output = shell(block_with("/v1/images"), house, folder)
     assert '"status":"succeeded"' in output
     assert '"spec":"resize:1600x/blur' in output
+
+
+def test_what_has_a_key_is_done_once(house: Server, folder: Path) -> None:
+    first, second = [shell(block_with("Idempotency-Key"), house, folder) for _ in range(2)]
+    assert first == second
+    assert '"spec":"grayscale/webp"' in first
 
 
 def test_explaining_a_pipeline_gives_what_is_shown(house: Server, folder: Path) -> None:
