@@ -18,6 +18,8 @@ from tests.acceptance.chaos.house import House
 
 #: Seconds between two of a kind, on average.
 _WORKERS_EVERY, _MEDIUM_EVERY = 4.0, 8.0
+#: Seconds that a server works at least before it is killed, unless it is to die young.
+_AT_WORK = 2.0
 
 
 @dataclass(frozen=True)
@@ -138,30 +140,41 @@ class Disorder:
     # -- the server -----------------------------------------------------------------------------
 
     def _kill(self, _: Event) -> None:
+        self._let_work()
         self._house.kill()
         self._house.start()
 
+    def _let_work(self) -> None:
+        """Where servers start slowly, each has some time to do something that may get lost."""
+        time.sleep(max(0.0, self._house.ready_at + _AT_WORK - time.monotonic()))
+
     def _kill_starting(self, event: Event) -> None:
         """Again while it starts: at any point between its first line and its first answer."""
+        self._let_work()
         self._house.kill()
         self._house.begin()
         time.sleep(event.luck * 1.5)
-        self._kill(event)
+        self._house.kill()
+        self._house.start()
 
     def _kill_twice(self, event: Event) -> None:
         """Again as soon as it is ready: while it takes back what was lost, and sweeps."""
         self._kill(event)
         time.sleep(event.luck * 0.5)
-        self._kill(event)
+        self._house.kill()
+        self._house.start()
 
     def _terminate(self, _: Event) -> None:
+        self._let_work()
         self._house.stop()
         self._house.start()
 
     def _terminate_and_kill(self, event: Event) -> None:
+        self._let_work()
         self._house.terminate()
         time.sleep(event.luck)
-        self._kill(event)
+        self._house.kill()
+        self._house.start()
 
     # -- its workers ----------------------------------------------------------------------------
 

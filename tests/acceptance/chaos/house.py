@@ -45,6 +45,8 @@ class House:
         #: Every pid of a server, and of a process below one.
         self.servers: list[int] = []
         self.seen: set[int] = set()
+        #: When the present server was ready.
+        self.ready_at = 0.0
         self._settings = settings
         self._process: subprocess.Popen[bytes] | None = None
         self._server: Server | None = None
@@ -130,6 +132,7 @@ class House:
             found = _ADDRESS.search(self.log.read_bytes()[begins:])
             if found and self._ready(int(found[1])):
                 self._server = Server(process, int(found[1]), self.data, self.log)
+                self.ready_at = time.monotonic()
                 self._up.set()
                 return True
             time.sleep(0.01)

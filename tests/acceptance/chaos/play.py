@@ -10,6 +10,7 @@ from pathlib import Path
 from random import Random
 
 from tests.acceptance.chaos import audit, disk, disorder, remains
+from tests.acceptance.chaos.batches import Filler
 from tests.acceptance.chaos.client import Client
 from tests.acceptance.chaos.house import House
 from tests.acceptance.chaos.judge import Judge
@@ -28,6 +29,10 @@ _SETTINGS = {
     "IMGSVC_SWEEP_INTERVAL": "2",
     "IMGSVC_LANE_TASKS": "100",
 }
+
+
+#: The clients that fill batches.
+_FILLERS = ("c0", "c1")
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,10 @@ def play(options: Options, folder: Path) -> Report:
 
 def _disturb(options: Options, agent: disorder.Disorder, sessions: list[Session]) -> None:
     stop = threading.Event()
-    clients = [threading.Thread(target=Client(session, stop).run, name=session.name) for session in sessions]
+    clients = [
+        threading.Thread(target=(Filler if session.name in _FILLERS else Client)(session, stop).run)
+        for session in sessions
+    ]
     for thread in clients:
         thread.start()
     try:

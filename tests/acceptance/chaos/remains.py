@@ -76,6 +76,11 @@ _CHECKS = {
     "images": """
         SELECT id, jobs, needed FROM images WHERE needed <> 0
         OR jobs <> (SELECT count(*) FROM jobs WHERE jobs.image = images.number)""",
+    "batches": """
+        SELECT id, jobs, succeeded, failed, canceled FROM batches
+        WHERE (jobs, succeeded, failed, canceled) <> (
+            SELECT count(*), total(state = 'succeeded'), total(state = 'failed'), total(state = 'canceled')
+            FROM jobs WHERE batch = batches.id)""",
     "bytes in the queue": "SELECT bytes FROM queue WHERE bytes <> 0",
     "unended jobs": "SELECT id, state FROM jobs WHERE state IN ('queued', 'running')",
     "images that nothing keeps": """
