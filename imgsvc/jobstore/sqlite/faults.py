@@ -8,6 +8,8 @@ from imgsvc.errors import InsufficientStorage, StorageBusy, StorageUnavailable
 
 #: Primary result codes: the low byte of an extended one (https://www.sqlite.org/rescode.html).
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
+#: The disk is full; the second one is what opening says then: there is no room for the index of the log.
+_FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE}
 #: Our own mistakes: a statement or a value that does not fit the schema.
 _BUGS = (sqlite3.ProgrammingError, sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.DataError)
 
@@ -16,11 +18,11 @@ def translate(error: Exception) -> Exception:
     """Our error for one of sqlite3's; anything that is not a fault of the medium is given back as it is."""
     if not isinstance(error, sqlite3.Error) or isinstance(error, _BUGS):
         return error
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
     ours: Exception
-    if code in _BUSY:
+    if code & 0xFF in _BUSY:
         ours = StorageBusy("the job database is locked by another process", retry_after=1)
-    elif code == sqlite3.SQLITE_FULL:
+    elif code in _FULL:
         ours = InsufficientStorage("there is no room left for the job database")
     else:
         ours = StorageUnavailable("the job database can't be used at the moment", retry_after=5)

@@ -134,6 +134,7 @@ class Filler:
                 answer = self._session.ask(method, path, body, headers, expect=(*expect, 409))
             except wire.Lost:
                 self._session.ledger.count("connections lost")
+                self._stop.wait(0.1)
                 continue
             if answer is not None and answer.status in expect:
                 return answer

@@ -89,6 +89,7 @@ class Session:
                 answer = self.ask(method, path, body, headers, expect=(*expect, 409))
             except wire.Lost:
                 self.ledger.count("posts repeated with their key")
+                time.sleep(0.1)
                 continue
             if answer is None and self.refused:
                 time.sleep(0.2)

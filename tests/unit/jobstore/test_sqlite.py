@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -281,6 +282,34 @@ def test_a_file_that_may_not_grow_costs_nothing_that_was_acknowledged(path: Path
     root = Path(__file__).parents[3]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=30, cwd=root)
     assert done.stdout.split() == ["refused", "whole"], done.stderr
+
+
+_OPENED_WITHOUT_ROOM = """
+import asyncio, resource, signal, sys
+from imgsvc import jobstore
+from imgsvc.errors import InsufficientStorage
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+_, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+try:
+    asyncio.run(jobstore.connect(f"sqlite://{sys.argv[1]}").open())
+except InsufficientStorage:
+    print("full")
+"""
+
+
+async def test_opening_what_a_kill_has_left_on_a_full_disk_is_insufficient_storage(tmp_path: Path) -> None:
+    async with opened(tmp_path / "jobs.sqlite3") as store:
+        await store.add(a_job(), rank=0)
+        for end in ("", "-wal"):
+            shutil.copy(f"{tmp_path}/jobs.sqlite3{end}", f"{tmp_path}/killed.sqlite3{end}")
+    command = [sys.executable, "-c", _OPENED_WITHOUT_ROOM, f"{tmp_path}/killed.sqlite3"]
+    root = Path(__file__).parents[3]
+    done = await asyncio.to_thread(
+        subprocess.run, command, check=False, capture_output=True, text=True, timeout=30, cwd=root
+    )
+    assert done.stdout.split() == ["full"], done.stderr
 
 
 async def add_many(store: JobStore, added: list[Job]) -> None:
