@@ -56,6 +56,24 @@ def test_twenty_parallel_posts_with_one_key_make_one_job(house: Api) -> None:
     assert all(is_replay(repeat, first) for repeat in repeats)
 
 
+def test_parallel_openings_with_one_key_open_one_batch(house: Api) -> None:
+    key = a_key()
+    together = threading.Barrier(10)
+
+    def post(_: int) -> Answer:
+        together.wait(10)
+        return house.post("/v1/batches", json={"name": key}, headers={"Idempotency-Key": key})
+
+    with ThreadPoolExecutor(10) as pool:
+        answers = list(pool.map(post, range(10)))
+    opened = {document(answer)["id"] for answer in answers if answer.status_code == 201}
+    found = document(house.get("/v1/batches", params={"limit": 200}))["items"]
+    assert [batch["id"] for batch in found if batch["name"] == key] == list(opened)
+    for answer in answers:
+        if answer.status_code != 201:
+            problem(answer, 409, "idempotency-key-in-use")
+
+
 def test_a_form_with_another_boundary_is_the_same_request(house: Api) -> None:
     image, key = fresh(), a_key()
 

@@ -38,11 +38,14 @@ class Killed:
 
 def ask(api: Api, image: bytes) -> list[Answer]:
     """One of each kind."""
+    files = [("file", (f"{number}.jpg", photo(64, 48, seed=number))) for number in range(3)]
     return [
         submit(api, image, "job"),
         api.raw(image, path="/v1/images", headers={"Idempotency-Key": "image"}),
         api.raw(image, path="/v1/process", ops=OPS, headers={"Idempotency-Key": "process"}),
         api.post("/v1/queue:pause", headers={"Idempotency-Key": "pause"}),
+        api.post("/v1/batches", json={"name": "open"}, headers={"Idempotency-Key": "batch"}),
+        api.post("/v1/batches", files=files, data={"ops": OPS}, headers={"Idempotency-Key": "form"}),
     ]
 
 
@@ -96,9 +99,10 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Killed]:
 
 
 def test_answers_are_given_again_after_kill_9(killed: Killed) -> None:
-    assert [answer.status_code for answer in killed.answered] == [202, 200, 200, 200]
+    assert [answer.status_code for answer in killed.answered] == [202, 200, 200, 200, 201, 202]
     for first, again in zip(killed.answered, ask(killed.api, killed.image), strict=True):
         assert is_replay(again, first)
+    assert len(document(killed.api.get("/v1/batches"))["items"]) == 2
     process = killed.answered[2]
     assert process.headers["etag"] == f'"{sha256(process.content)}"'
 
