@@ -21,7 +21,17 @@ from imgsvc.api.envelope import CLIENT_GONE, ClientGoneError, Counted, Envelope,
 from imgsvc.api.gate import Gate
 from imgsvc.api.openapi import describe
 from imgsvc.api.options import ApiOptions
-from imgsvc.api.routes import batches, images, jobs, operations, pages, process, results, system
+from imgsvc.api.routes import (
+    batch_archive,
+    batches,
+    images,
+    jobs,
+    operations,
+    pages,
+    process,
+    results,
+    system,
+)
 from imgsvc.errors import ImgsvcError
 from imgsvc.metrics import Metrics
 from imgsvc.pipeline import Grammar
@@ -127,7 +137,7 @@ def create_app(
     )
     app.state.door = door
     # The busiest first: routes are tried in order.
-    for module in (jobs, results, process, batches, images, operations, system, pages):
+    for module in (jobs, results, process, batches, batch_archive, images, operations, system, pages):
         # Flat: FastAPI 0.165 matches the routes of included routers twice.
         app.router.routes.extend(module.router.routes)
     describe(app, [options.public_url] if options.public_url else [], testing=options.testing)

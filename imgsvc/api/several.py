@@ -13,11 +13,11 @@ from imgsvc.api import names, parameters
 from imgsvc.api.multipart import FILE, Event, Field, FileEnd, FileStart, Form
 from imgsvc.api.uploads import Reads, body
 from imgsvc.errors import MissingFile, TooManyFiles
-from imgsvc.service.intake import Arrived, Incoming
+from imgsvc.service.intake import Arrived, Grown, Incoming
 
 _Wish = TypeVar("_Wish")
-#: Begins an upload, a lenient one.
-Begin = Callable[[], AbstractAsyncContextManager[Incoming]]
+#: Begins an upload, a lenient one, that says how it grows.
+Begin = Callable[[Grown], AbstractAsyncContextManager[Incoming]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +30,18 @@ class Uploads(Generic[_Wish]):
 
 @asynccontextmanager
 async def all_received(
-    request: Request, begin: Begin, reads: Reads[_Wish], *, most: int
+    request: Request, begin: Begin, reads: Reads[_Wish], *, most: int, grown: Grown | None = None
 ) -> AsyncIterator[Uploads[_Wish]]:
     """At most `most` images of a form, in uploads that `begin` gives; what nobody took is gone at the end.
 
-    Fields may come before, between and after the files. Raises what `reads` raises, MalformedMultipart,
+    Fields may come before, between and after the files. `grown` is told how many bytes all of them have so
+    far, before they are written. Raises what `reads` raises, MalformedMultipart,
     MissingFile, TooManyFiles, InsufficientStorage; a file that is empty or too large is told as such.
     """
     form = Form(request.headers["content-type"], reads.fields)
     async with AsyncExitStack() as stack:
         files = _Files(begin, reads, parameters.query(request.scope["query_string"]), most, stack)
+        files.grown = grown
         async for chunk in body(request):
             for event in form.feed(chunk):
                 await files.take(event)
@@ -66,6 +68,8 @@ class _Files(Generic[_Wish]):
         self._incoming: Incoming | None = None
         self._filename = ""
         self._files: list[Arrived] = []
+        self._bytes = 0
+        self.grown: Grown | None = None
 
     async def take(self, event: Event) -> None:
         if isinstance(event, FileStart):
@@ -78,7 +82,9 @@ class _Files(Generic[_Wish]):
         elif isinstance(event, FileEnd):
             # A page sends a file without name or content where none was chosen.
             if self._filename or self._incoming.bytes:
-                self._files.append(await self._incoming.arrive(names.clean(self._filename)))
+                arrived = await self._incoming.arrive(names.clean(self._filename))
+                self._files.append(arrived)
+                self._bytes += arrived.staged.bytes if arrived.staged else 0
         else:
             await self._incoming.write(event)
 
@@ -87,6 +93,10 @@ class _Files(Generic[_Wish]):
         if not self._files:
             raise MissingFile("the form has no part named 'file' with a file name")
         return Uploads(tuple(self._files), wish)
+
+    async def _grow(self, size: int) -> None:
+        if self.grown is not None:
+            await self.grown(self._bytes + size)
 
     async def _begin(self, part: FileStart) -> None:
         if part.name != FILE:
@@ -99,4 +109,4 @@ class _Files(Generic[_Wish]):
         if not self._files:
             self._reads.early(parameters.once(self._values))
         self._filename = part.filename
-        self._incoming = await self._stack.enter_async_context(self._begin_file())
+        self._incoming = await self._stack.enter_async_context(self._begin_file(self._grow))

@@ -15,7 +15,7 @@ from imgsvc.jobstore import BatchPage, JobStore, Receipt
 from imgsvc.scheduler import Clock, Policy, Scheduler
 from imgsvc.service.intake import Arrived
 from imgsvc.service.requests import BatchRequest, JobRequest
-from imgsvc.service.room import Room
+from imgsvc.service.room import Place, Room
 from imgsvc.service.submissions import Submissions
 
 #: Jobs that are looked up at a time while their results are fetched.
@@ -55,6 +55,7 @@ class Batches:
         request: BatchRequest,
         wish: JobRequest,
         files: Sequence[Arrived],
+        place: Place | None = None,
         receipt: Receipt | None = None,
     ) -> Batch:
         """A batch of these files, closed: opened, filled and closed to the end, whoever stops waiting.
@@ -65,7 +66,7 @@ class Batches:
         """
         for file in files:
             file.let_go()
-        return await self.scheduler.crew.finish(self._fill(request, wish, files, receipt))
+        return await self.scheduler.crew.finish(self._fill(request, wish, files, place, receipt))
 
     async def get(self, id: str) -> Batch:
         """A batch as it is now."""
@@ -134,10 +135,12 @@ class Batches:
         request: BatchRequest,
         wish: JobRequest,
         files: Sequence[Arrived],
+        place: Place | None,
         receipt: Receipt | None,
     ) -> Batch:
         try:
-            async with self.room.adding(sum(file.bytes for file in files), jobs=len(files)):
+            staged = sum(file.staged.bytes for file in files if file.staged)
+            async with self.room.adding(staged, place, jobs=len(files)):
                 batch = await self.open(request)
                 try:
                     for file in files:

@@ -36,7 +36,7 @@ class _Load:
 class Place:
     """One job's place in the queue, from before its body is read until it is added or refused.
 
-    Or that of several jobs which are added together.
+    Or that of several jobs which come and are added together.
     """
 
     def __init__(self, room: Room, size: int, jobs: int = 1) -> None:
@@ -58,6 +58,13 @@ class Place:
             await self._room.find(jobs=0, size=more)
             self.size = size
             self._room.reserved.add(0, more)
+
+    async def widen(self, jobs: int) -> None:
+        """It is for so many jobs, as has turned out. Raises QueueFull."""
+        if (more := jobs - self._jobs) > 0:
+            await self._room.find(jobs=more, size=0)
+            self._jobs = jobs
+            self._room.reserved.add(more, 0)
 
     def leave(self) -> None:
         """Give it back, unless a job is just being added in it: that one's end does it then."""
@@ -125,12 +132,13 @@ class Room:
     async def adding(self, size: int, place: Place | None = None, *, jobs: int = 1) -> AsyncIterator[None]:
         """While a job with an image of `size` bytes is added: in its place, or in a new one.
 
-        Several jobs have no place yet, and `size` bytes together. Raises QueueFull.
+        Or several jobs, with so many bytes together. Raises QueueFull.
         """
         if place is None or not place.held:
             place = await self.reserve(size, jobs=jobs)
         else:
             await place.grow(size)
+            await place.widen(jobs)
         place.begin(size)
         try:
             yield

@@ -200,11 +200,12 @@ class Service:
         wish: JobRequest,
         files: Sequence[Arrived],
         *,
+        place: Place | None = None,
         receipt: Receipt | None = None,
     ) -> Batch:
         """A closed batch of these files; see `Batches.fill`. Raises Draining too."""
         self._check_draining()
-        return await self.batches.fill(request, wish, files, receipt)
+        return await self.batches.fill(request, wish, files, place, receipt)
 
     async def retry(self, id: str, *, receipt: Receipt | None = None) -> Job:
         """A new job that does what an ended one was to do. Raises JobNotFinished, NotFound, as `submit`.

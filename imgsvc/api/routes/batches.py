@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 
 import orjson
@@ -11,21 +12,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from imgsvc import errors
-from imgsvc.api import archive, documents, entry_names, examples, keys, names, parameters
+from imgsvc.api import documents, examples, keys, parameters
 from imgsvc.api.door import answer, batch_id, door, revalidated, service
-from imgsvc.api.entry_names import Names
-from imgsvc.api.envelope import called
-from imgsvc.api.openapi import BINARY, STORED, Json, document, operation, parameter, pictures, plain
+from imgsvc.api.openapi import BINARY, STORED, Json, document, operation, plain
 from imgsvc.api.parameters import Reader
 from imgsvc.api.routes.jobs import next_page
 from imgsvc.api.routes.shared import BATCH_ID, CURSOR, IF_NONE_MATCH, LIMIT, WISHES, image_body
 from imgsvc.api.several import all_received
 from imgsvc.api.submissions import BATCH_FIELDS, BATCH_FORM_FIELDS, MAX_NAME
-from imgsvc.api.uploads import Kind, Reads, kind, read_json
+from imgsvc.api.uploads import Kind, Reads, declared, kind, read_json
 from imgsvc.batches import Batch
 from imgsvc.errors import MalformedRequest
 from imgsvc.jobs import image_id
-from imgsvc.service import Service
+from imgsvc.service import Incoming, Service
+from imgsvc.service.intake import Grown
 
 router = APIRouter(tags=["Batches"])
 
@@ -39,14 +39,6 @@ _FAILURES, _FAILURES_LISTED = 100, 10
 _GONE: tuple[type[errors.ImgsvcError], ...] = (errors.NotFound, errors.ResultExpired, *STORED)
 _LOCATION = {"Location": "Where the batch is."}
 _NAME: tuple[str, str, Json] = ("name", "What people call it.", {"type": "string", "maxLength": MAX_NAME})
-_NAMES = parameter(
-    "query",
-    "names",
-    "A template for the entries' names without their extension: text with "
-    + ", ".join(f"`{{{name}}}` ({text})" for name, text in entry_names.FIELDS.items())
-    + f". A bare field name stands for itself in braces; without one it is `{entry_names.USUAL}`. Where two "
-    "names would be the same, the later one has `-2` behind it.",
-)
 
 
 def _body() -> Json:
@@ -121,15 +113,19 @@ async def _fill(request: Request, serving: Service) -> Batch:
     reads = Reads(BATCH_FORM_FIELDS, lambda values, complete: read(values, complete=complete))
     most = door(request).options.batch_files
     # What was done before under its key only has to be recognized.
-    begin = partial(serving.intake.begin, lenient=True, keep=not keys.known(request))
+    keep = not keys.known(request)
+
+    def begin(grown: Grown) -> AbstractAsyncContextManager[Incoming]:
+        return serving.intake.begin(lenient=True, keep=keep, grown=grown)
+
     async with (
-        keys.admitted(request, serving.admitted_aside),
-        all_received(request, begin, reads, most=most) as uploads,
+        keys.admitted(request, partial(serving.admitted, declared(request))) as place,
+        all_received(request, begin, reads, most=most, grown=place.grow if place else None) as uploads,
     ):
         batch, wish = uploads.wish
         files = [[image_id(file.sha256), file.filename] for file in uploads.files]
         receipt = keys.receipt(request, [batch.meaning, wish.meaning, files])
-        return await serving.fill_batch(batch, wish, uploads.files, receipt=receipt)
+        return await serving.fill_batch(batch, wish, uploads.files, place=place, receipt=receipt)
 
 
 async def _opening(request: Request) -> Mapping[str, object]:
@@ -258,38 +254,6 @@ async def delete_batch(request: Request) -> Response:
     """Cancels what has not ended, and removes the batch, its jobs and their results."""
     await service(request).batches.delete(batch_id(request))
     return Response(None, 204)
-
-
-@router.get(
-    PATH + "/{id}/results.zip",
-    **operation(
-        "getBatchArchive",
-        "Fetch all results of a batch",
-        {200: pictures("All results, stored as they are.", ["application/zip"])},
-        parameters=[BATCH_ID, _NAMES],
-        errors=(*_GONE, errors.JobNotFinished, errors.JobCanceled, errors.InvalidParameter),
-    ),
-)
-async def get_batch_archive(request: Request) -> Response:
-    """Every result of the jobs that have succeeded, in the order in which they joined, as one ZIP file.
-
-    It is made while it is sent. Of a canceled batch it holds what was made until then.
-    """
-    values = parameters.query(request.scope["query_string"])
-    template = entry_names.template(values.get("names"))
-    serving = service(request)
-    batch = await serving.batches.ended(batch_id(request))
-    name = f"{names.clean(batch.name) or batch.id}.zip"
-    if called(request.scope).head:
-        return Response(None, 200, archive.told(None, name), media_type="application/zip")
-    return archive.streamed(_entries(serving, batch, Names(template, batch.counts.total)), name)
-
-
-async def _entries(serving: Service, batch: Batch, named: Names) -> AsyncIterator[archive.Entry]:
-    async for place, job in serving.batches.results(batch):
-        for result in job.results:
-            name = named.name(place, job, result)
-            yield archive.Entry(name, result.bytes, partial(serving.open_blob, result))
 
 
 async def _shown(serving: Service, batch: Batch, most: int = _FAILURES) -> documents.Document:

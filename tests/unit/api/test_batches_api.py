@@ -366,6 +366,43 @@ async def test_a_form_that_the_queue_has_no_room_for_makes_no_batch(tmp_path: Pa
         assert (await door.get("/v1/batches")).json()["items"] == []
         answer = await door.post("/v1/batches", files=files[:2], data={"ops": "png"})
         assert answer.status_code == 202, answer.text
+        asked = 0
+
+        async def body() -> AsyncIterator[bytes]:
+            nonlocal asked
+            asked += 1
+            yield b"--x"
+
+        answer = await door.post(
+            "/v1/batches", content=body(), headers={"Content-Type": "multipart/form-data; boundary=x"}
+        )
+        assert problem(answer) == (503, "queue-full")
+        assert asked == 0, "a full queue is told of before anything is read"
+
+
+async def test_a_form_that_grows_past_the_bytes_of_the_queue_is_refused(tmp_path: Path) -> None:
+    async with running(api(tmp_path, queue_bytes=2 * len(picture()) + 10)) as door:
+        await door.post("/v1/queue:pause")
+        parts = [
+            b'--x\r\ncontent-disposition: form-data; name="ops"\r\n\r\npng\r\n',
+            *[
+                b'--x\r\ncontent-disposition: form-data; name="file"; filename="a.jpg"\r\n\r\n%s\r\n'
+                % picture()
+            ]
+            * 3,
+            b"--x--\r\n",
+        ]
+
+        async def body(parts: list[bytes]) -> AsyncIterator[bytes]:
+            for part in parts:
+                yield part
+
+        headers = {"Content-Type": "multipart/form-data; boundary=x"}
+        answer = await door.post("/v1/batches", content=body(parts), headers=headers)
+        assert problem(answer) == (503, "queue-full")
+        assert files_in(tmp_path / "staging") == []
+        answer = await door.post("/v1/batches", content=body(parts[:1] + parts[2:]), headers=headers)
+        assert answer.status_code == 202, answer.text
 
 
 # -- the end ---------------------------------------------------------------------------------------
