@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from imgsvc import plugins
 from imgsvc.dispatch._base import CannotStart, Dispatcher, LaneInfo, LaneState, Resources, Restart, Slot
+from imgsvc.dispatch._lanes.semaphores import sweep
 
-__all__ = ["CannotStart", "Dispatcher", "LaneInfo", "LaneState", "Resources", "Restart", "Slot", "connect"]
+__all__ = [
+    "CannotStart",
+    "Dispatcher",
+    "LaneInfo",
+    "LaneState",
+    "Resources",
+    "Restart",
+    "Slot",
+    "connect",
+    "sweep",
+]
 
 
 def connect(url: str, resources: Resources) -> Dispatcher:

@@ -9,7 +9,7 @@ import io
 import os
 import pickle
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -22,12 +22,14 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from loky.backend import resource_tracker as loky_tracker
+from loky.backend.synchronize import SemLock
 from loky.process_executor import ProcessPoolExecutor
 
 from imgsvc.dispatch._base import CannotStart, Resources
 from imgsvc.dispatch._lanes import child
 from imgsvc.dispatch._lanes.board import Board
 from imgsvc.dispatch._lanes.lanes import Lanes
+from imgsvc.dispatch._lanes.semaphores import Names
 
 #: What worker processes find in their environment besides ours.
 _ENV = {
@@ -56,7 +58,18 @@ class LokyDispatcher(Lanes):
 
     def __init__(self, resources: Resources, work: str = "imgsvc.worker:run") -> None:
         """`work` names the function that does tasks: worker processes import it."""
-        super().__init__(resources, work, partial(LokyProcess, resources))
+        self._names = Names(resources.scratch)
+        super().__init__(resources, work, partial(LokyProcess, resources, self._names))
+
+    async def start(self) -> None:
+        """See `Dispatcher.start`."""
+        self._names.keep()
+        await super().start()
+
+    async def stop(self) -> None:
+        """See `Dispatcher.stop`."""
+        await super().stop()
+        self._names.forget()
 
 
 class LokyProcess:
@@ -66,18 +79,21 @@ class LokyProcess:
     would be killed when the thread ends.)
     """
 
-    def __init__(self, resources: Resources, work: str) -> None:
+    def __init__(self, resources: Resources, names: Names, work: str) -> None:
         # A worker has no business with the trackers: loky's removes any path that it is told.
         trackers = [fd for fd in (loky_tracker.getfd(), stdlib_tracker.getfd()) if fd is not None]
         setup = child.Setup(os.getpid(), resources.memory, work, foreign=tuple(trackers))
         self.board = Board.make(resources.scratch)
-        executor = ProcessPoolExecutor(
-            max_workers=1, timeout=None, env=_ENV, initializer=child.begin, initargs=(setup, self.board)
-        )
-        with _signals_held():
+        self._semaphores = _Semaphores(names)
+        with self._semaphores.named(), _signals_held():
+            executor = ProcessPoolExecutor(
+                max_workers=1, timeout=None, env=_ENV, initializer=child.begin, initargs=(setup, self.board)
+            )
             self.ready: Future[int] = executor.submit(child.ready)
         self._executor = executor
         self._parts = parts = _Parts.of(executor)
+        if not self._semaphores.held:
+            raise _unknown(executor, "semaphores named by SemLock._make_name")
         (self._process,) = parts.processes.values()
         self.pid: int = self._process.pid or 0
         self.sentinel: int = self._process.sentinel
@@ -90,6 +106,7 @@ class LokyProcess:
     def seal(self) -> None:
         """See `Process.seal`: without our own end, a worker killed in mid-answer is an end of file."""
         self._parts.writer.close()
+        self._semaphores.remove()
         self.board.handed_over()
 
     def submit(self, task: bytes, cpu_s: float) -> Future[int]:
@@ -112,6 +129,7 @@ class LokyProcess:
             # Not even the interpreter's exit waits for a process that survives SIGKILL.
             _children().discard(self._process)
         self._executor.shutdown(wait=False, kill_workers=True)
+        self._semaphores.remove()
         self.board.close()
         self._thread = self._parts.thread
         del self._executor, self._process, self._parts
@@ -119,8 +137,54 @@ class LokyProcess:
     def join(self, seconds: float) -> None:
         """See `Process.join`."""
         self._thread.join(seconds)
-        # The last reference to what holds the semaphores: they are removed now, not at some collection.
+        # The last reference to its pipes and semaphores: they go now, not at some collection.
         del self._thread
+
+
+class _Semaphores:
+    """One executor's semaphores; a name is removed as soon as it has served, as its finalizer would do.
+
+    The process opens them by name as it starts. From then on no SIGKILL can leave one behind, and loky's
+    tracker knows of none: one that is killed and started anew has nothing to complain of.
+    """
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+        self._loky: Callable[[str], None] | None = None
+        #: The names that there still are.
+        self.held: set[str] = set()
+
+    @contextmanager
+    def named(self) -> Iterator[None]:
+        """Semaphores that are made within are named and finalized by us."""
+        before = {name: vars(SemLock).get(name) for name in ("_make_name", "_cleanup")}
+        if None in before.values():
+            raise CannotStart(_unsupported("SemLock", "_make_name or _cleanup"))
+        self._loky = before["_cleanup"]
+        try:
+            _replace(SemLock, {"_make_name": self._take, "_cleanup": self._finalize})
+            yield
+        finally:
+            _replace(SemLock, before)
+
+    def remove(self) -> None:
+        """Remove all names; the semaphores themselves stay with whoever has opened them."""
+        for name in tuple(self.held):
+            self._finalize(name)
+
+    def _take(self) -> str:
+        name = self._names.take()
+        self.held.add(name)
+        return name
+
+    def _finalize(self, name: str) -> None:
+        try:
+            self.held.remove(name)
+        except KeyError:  # it has been done, and the tracker must not hear of it twice
+            return
+        assert self._loky is not None, "it was named within `named`"  # noqa: S101  # a bug of ours
+        self._loky(name)
+        self._names.give_back(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +217,22 @@ def _part(executor: ProcessPoolExecutor, path: str) -> Any:  # noqa: ANN401  # w
     for name in path.split("."):
         value = getattr(value, name, None)
     if value is None:
-        executor.shutdown(wait=False, kill_workers=True)
-        raise CannotStart(
-            f"loky {version('loky')} is not supported: its ProcessPoolExecutor has no {path}; install 3.7"
-        )
+        raise _unknown(executor, path)
     return value
+
+
+def _replace(cls: type, members: Mapping[str, object]) -> None:
+    for name, value in members.items():
+        setattr(cls, name, value)
+
+
+def _unknown(executor: ProcessPoolExecutor, what: str) -> CannotStart:
+    executor.shutdown(wait=False, kill_workers=True)
+    return CannotStart(_unsupported("ProcessPoolExecutor", what))
+
+
+def _unsupported(thing: str, what: str) -> str:
+    return f"loky {version('loky')} is not supported: its {thing} has no {what}; install 3.7"
 
 
 def _children() -> set[BaseProcess]:

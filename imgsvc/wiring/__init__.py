@@ -113,6 +113,7 @@ def _staging(folder: Path, boot: str) -> Iterator[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     for left in folder.iterdir():
         if left.is_dir():
+            dispatch.sweep(left)
             shutil.rmtree(left, ignore_errors=True)
     ours = folder / boot
     ours.mkdir()

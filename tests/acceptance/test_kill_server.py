@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
@@ -106,3 +110,33 @@ def test_a_server_killed_again_and_again_gets_there_in_the_end(tmp_path: Path, p
     with serve(data, SETTINGS) as third:
         wait_until(lambda: succeeded(third, jobs) == JOBS)
     assert unnamed(data) == set()
+
+
+def test_a_server_killed_with_all_its_processes_leaves_no_semaphore_after_a_restart(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    command = [sys.executable, "-m", "imgsvc", "serve"]
+    environment = os.environ | {"IMGSVC_DATA_DIR": str(data), "IMGSVC_PORT": "0", "IMGSVC_WORKERS": "2"}
+    with (tmp_path / "first.log").open("wb") as log:
+        killed = subprocess.Popen(
+            command, env=environment, stdout=log, stderr=log, cwd=tmp_path, start_new_session=True
+        )
+        try:
+            # In the midst of its start: later there is no name any more.
+            wait_until(lambda: bool(semaphores(data)))
+        finally:
+            os.killpg(killed.pid, signal.SIGKILL)
+            killed.wait(10)
+    left = semaphores(data)
+    assert left
+    with serve(data) as server:
+        wait_until(lambda: server.json("GET", "/v1/workers")["desk"]["state"] == "idle")
+        wait_until(lambda: not semaphores(data))
+        assert not any(path.exists() for path in left)
+        assert "semlock" not in server.log.read_text()
+
+
+def semaphores(data: Path) -> list[Path]:
+    """The first of those that the servers of a data directory have, by their exact names."""
+    stems = [path.name for path in (data / "staging").glob("*/loky-*")]
+    named = [Path(f"/dev/shm/sem.{stem}-{number}") for stem in stems for number in range(30)]
+    return [path for path in named if path.exists()]

@@ -17,6 +17,7 @@ from imgsvc.dispatch._lanes.keeper import Terms
 from imgsvc.dispatch._lanes.lane import Lane, Ran
 from imgsvc.dispatch._lanes.process import End
 from imgsvc.dispatch._lanes.reserve import bring_up
+from imgsvc.dispatch._lanes.semaphores import Names
 from imgsvc.dispatch.loky import LokyProcess
 from imgsvc.errors import ImageCorrupt, ImageTooComplex, QueueTimeout
 from imgsvc.imaging import Facts, Limits
@@ -75,7 +76,9 @@ async def test_a_header_waits_no_longer_than_that_for_a_desk_that_does_not_come_
     terms = Terms(tasks=10, rss=2**40)
     never = Lane(
         0,
-        partial(bring_up, partial(LokyProcess, Resources(scratch=tmp_path), "builtins:print")),
+        partial(
+            bring_up, partial(LokyProcess, Resources(scratch=tmp_path), Names(tmp_path), "builtins:print")
+        ),
         lambda _: None,
         terms,
     )
@@ -118,7 +121,7 @@ def computes(task: Mapping[str, Any], progress: Callable[[str], None]) -> dict[s
 async def test_a_lane_tells_computing_from_waiting(tmp_path: Path) -> None:
     used: dict[str, float | None] = {}
     for work in ("sleeps", "computes"):
-        process = partial(LokyProcess, Resources(scratch=tmp_path), f"{__name__}:{work}")
+        process = partial(LokyProcess, Resources(scratch=tmp_path), Names(tmp_path), f"{__name__}:{work}")
         lane = Lane(1, partial(bring_up, process), lambda _: None, Terms(tasks=10, rss=2**40))
         lane.start()
         try:
