@@ -135,7 +135,10 @@ class MissingFile(RequestRefused):
 
 
 class TooManyFiles(RequestRefused):
-    """More than one file was sent where one is taken."""
+    """More files were sent than are taken.
+
+    That is one, or for a form that makes a batch `IMGSVC_BATCH_FILES`; more may join an open batch.
+    """
 
     code = "too-many-files"
 
@@ -296,19 +299,22 @@ class NotFound(StateRefused):
 
 
 class ResultExpired(StateRefused):
-    """The job and its results have been removed or have expired."""
+    """The job or the batch, and its results, have been removed or have expired."""
 
     code = "result-expired"
 
 
 class JobNotFinished(StateRefused):
-    """The job has not finished yet; ask again, or wait with `?wait=N`."""
+    """The job or the batch has not finished yet.
+
+    Ask again later; a job's result can be waited for with `?wait=N`. An open batch must be closed first.
+    """
 
     code = "job-not-finished"
 
 
 class JobCanceled(StateRefused):
-    """The job was canceled and has no result."""
+    """The job or the batch was canceled and has no result."""
 
     code = "job-canceled"
 
