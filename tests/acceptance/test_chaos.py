@@ -12,12 +12,12 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.timeout(120)  # some 15 s; a machine that is short of CPUs starts servers slowly
+@pytest.mark.timeout(260)  # some 15 s; a machine that is short of CPUs starts servers slowly
 def test_nothing_that_was_promised_is_lost_wrong_or_left_over(tmp_path: Path) -> None:
-    options = ["--seconds=8", "--kills=2", "--clients=4", "--seed=5", f"--folder={tmp_path}"]
+    options = ["--seconds=6", "--kills=2", "--clients=4", "--seed=5", f"--folder={tmp_path}"]
     log = tmp_path / "server.log"
     command = [sys.executable, "-m", "tests.acceptance.chaos", *options, f"--log={log}", "--json"]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=110, check=False)
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
     report = json.loads(run.stdout) if run.stdout else {}
     assert run.returncode == 0, (report or run.stderr, log.read_text()[-3000:])
     assert report["server_kills"] >= 2

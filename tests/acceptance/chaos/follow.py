@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import time
+import zipfile
 from urllib.parse import urlencode
 
 from tests.acceptance.chaos import wire
@@ -55,8 +57,21 @@ def fetch(session: Session, ticket: Ticket) -> None:
         if digest != digests[result["name"]] or answer.headers["etag"] != f'"{digest}"':
             wrong = f"{ticket.job}: the bytes of {result['name']} are not right ({ticket.wish})"
             session.complain(Verdict.WRONG, wrong)
+    if len(digests) > 1:
+        _archive(session, ticket, digests)
     ticket.fetched = True
     session.ledger.count("jobs whose results were right")
+
+
+def _archive(session: Session, ticket: Ticket, digests: dict[str, str]) -> None:
+    """All results in one file."""
+    answer = _get(session, f"/v1/jobs/{ticket.job}/results.zip", (200,), {}, ticket)
+    if answer is None or answer.status != 200:
+        return
+    with zipfile.ZipFile(io.BytesIO(answer.body)) as archive:
+        found = sorted(hashlib.sha256(archive.read(name)).hexdigest() for name in archive.namelist())
+    if found != sorted(digests.values()):
+        session.complain(Verdict.WRONG, f"{ticket.job}: its archive is not right ({ticket.wish})")
 
 
 def _refused(session: Session, ticket: Ticket, document: Document) -> None:

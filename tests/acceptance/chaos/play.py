@@ -31,8 +31,8 @@ _SETTINGS = {
 }
 
 
-#: The clients that fill batches.
-_FILLERS = ("c0", "c1")
+#: Of so many clients one fills batches.
+_FILLS = 5
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,8 @@ def play(options: Options, folder: Path) -> Report:
 def _disturb(options: Options, agent: disorder.Disorder, sessions: list[Session]) -> None:
     stop = threading.Event()
     clients = [
-        threading.Thread(target=(Filler if session.name in _FILLERS else Client)(session, stop).run)
-        for session in sessions
+        threading.Thread(target=(Client if number % _FILLS else Filler)(session, stop).run)
+        for number, session in enumerate(sessions)
     ]
     for thread in clients:
         thread.start()

@@ -104,7 +104,9 @@ def call(session: Session) -> None:
     began = time.time()
     file = wishes.body(wish, random)
     query, body, headers = wire.raw({"ops": wish.ops}, file)
-    answer = wire.ask(session.port(), "POST", f"/v1/process{query}", body, headers)
+    if random.random() < 0.25:
+        headers = headers | {"Idempotency-Key": f"call-{session.name}-{random.getrandbits(64):x}"}
+    answer = _called(session, f"/v1/process{query}", body, headers)
     if answer.status == 200:
         session.ledger.count("calls answered")
         if (
@@ -120,6 +122,21 @@ def call(session: Session) -> None:
     )
     if code not in TROUBLE and code != CODES.get(wish.kind) and not excused:
         session.complain(Verdict.WRONG, f"a call ({wish}): {answer.status} {answer.body[:300]!r}")
+
+
+def _called(session: Session, path: str, body: bytes, headers: dict[str, str]) -> Answer:
+    """With an Idempotency-Key, a call whose answer was lost is made again: it is done or answered again."""
+    while True:
+        try:
+            answer = wire.ask(session.port(), "POST", path, body, headers)
+        except wire.Lost:
+            if "Idempotency-Key" not in headers:
+                raise
+            session.ledger.count("calls repeated with their key")
+        else:
+            if code_of(answer) != "idempotency-key-in-use":
+                return answer
+        time.sleep(0.1)
 
 
 def abandoned_call(session: Session) -> None:
