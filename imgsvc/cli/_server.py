@@ -16,6 +16,7 @@ import click
 import uvloop
 
 from imgsvc import __version__, logs, wiring
+from imgsvc.cli._files import allow_many
 from imgsvc.cli._listen import CannotListen, listen, url_of
 from imgsvc.config import Settings
 from imgsvc.raster import memory
@@ -36,6 +37,7 @@ def serve(settings: Settings) -> int:
     """Serve until told to stop; the exit status: 0 after a stop, 1 when the service could not start."""
     logs.configure(settings.log_format, settings.log_level)
     memory.keep_freed(_KEPT)
+    allow_many()
     try:
         # The port is taken first: who can't have it should not have touched the data directory.
         with (
