@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import photos
-from benchmarks.running import Running, server
+from benchmarks.running import server
 from benchmarks.service import Client
 from imgsvc.jobs import Priority
 from imgsvc.jobstore import rank
@@ -61,19 +61,20 @@ def ms(text: str) -> int:
 # -- what is asked of a server --------------------------------------------------------------------------
 
 
-def fill(running: Running, count: int, body: bytes, *, seconds: float, seed: int) -> list[str]:
+def fill(port: int, count: int, body: bytes, *, seconds: float, seed: int) -> list[str]:
     """So many jobs over eight connections, spread over at least `seconds`: their ids."""
     chance = random.Random(seed)  # noqa: S311  # the same jobs every time
     priorities = [chance.choice(list(Priority)) for _ in range(count)]
     began = time.perf_counter()
 
     def share(offset: int) -> list[str]:
-        client, ids = Client(running.port), []
-        for number in range(offset, count, 8):
-            if (early := number / count * seconds - (time.perf_counter() - began)) > 0:
-                time.sleep(early)
-            path = f"/v1/jobs?ops=thumbnail:16x16/png&priority={priorities[number]}"
-            ids.append(json.loads(client.call("POST", path, body))["id"])
+        ids = []
+        with Client(port) as client:
+            for number in range(offset, count, 8):
+                if (early := number / count * seconds - (time.perf_counter() - began)) > 0:
+                    time.sleep(early)
+                path = f"/v1/jobs?ops=thumbnail:16x16/png&priority={priorities[number]}"
+                ids.append(json.loads(client.call("POST", path, body))["id"])
         return ids
 
     with ThreadPoolExecutor(8) as pool:
@@ -201,13 +202,13 @@ def measure(count: int, ageing_s: float, seconds: float, seed: int) -> dict[str,
         client.call("POST", "/v1/process?ops=thumbnail:16x16/png", body)
         # What the first thousand cost once (caches, code) is no cost of a queued job.
         client.call("POST", "/v1/queue:pause")
-        fill(running, 1000, body, seconds=0, seed=seed)
+        fill(running.port, 1000, body, seconds=0, seed=seed)
         client.call("POST", "/v1/jobs:cancel")
         for page in iter(lambda: json.loads(client.call("GET", "/v1/jobs?limit=200"))["items"], []):
             for job in page:
                 client.call("DELETE", f"/v1/jobs/{job['id']}")
         before, began = running.resident()[running.pid], time.perf_counter()
-        ids = fill(running, count, body, seconds=seconds, seed=seed)
+        ids = fill(running.port, count, body, seconds=seconds, seed=seed)
         added_s = time.perf_counter() - began
         after = running.resident()[running.pid]
         probes = random.Random(seed).sample(ids, PROBES)  # noqa: S311  # as above

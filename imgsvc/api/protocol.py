@@ -101,6 +101,7 @@ class DoorProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """An answer has been written."""
+        self.cycle.body = bytearray()  # nobody will read it: a connection that lingers holds nothing
         super().on_response_complete()
         if self._farewell is not None:
             self.transport.close()

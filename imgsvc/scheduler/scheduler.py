@@ -257,9 +257,12 @@ class Scheduler:
         idle = max(0, self._lanes - len(self._starts.running) - len(self._calls))
         return max(0.0, position - 0.5 - idle) * interval * 1000
 
-    def retry_after(self) -> float:
-        """When someone who was refused should come back: backlog ÷ measured rate, ± 20 %, 1-300 s."""
-        return self._rate.retry_after(self._line.waiting)
+    def retry_after(self, backlog: int | None = None) -> float:
+        """When someone who was refused should come back: backlog ÷ measured rate, ± 20 %, 1-300 s.
+
+        The backlog is what waits in the line, unless the caller knows better.
+        """
+        return self._rate.retry_after(self._line.waiting if backlog is None else backlog)
 
     # -- serving --------------------------------------------------------------------------------
 

@@ -134,7 +134,8 @@ class Incoming:
 
     async def discard(self) -> None:
         """Remove what is there, unless someone took it."""
-        self._let_chunks_go()
+        self._intake.held -= self._held
+        self._chunks, self._held = [], 0
         if self._hop is not None:
             with suppress(Exception):
                 await self._hop
@@ -154,17 +155,13 @@ class Incoming:
     async def _flush(self, *, last: bool) -> None:
         if self._refused is None and self._grown is not None:
             await self._grown(self.bytes)
-        if self._file.keep:
-            self._intake.room(self._held)
-        chunks = self._let_chunks_go()
-        self._ours = self._file.keep
+        self._intake.room(self._held)
+        chunks, size = self._chunks, self._held
+        self._chunks, self._held = [], 0
+        self._ours = True
         self._hop = asyncio.ensure_future(_append(self._file, chunks, last=last))
+        self._hop.add_done_callback(lambda _: self._intake.written(size))
         await asyncio.shield(self._hop)
-
-    def _let_chunks_go(self) -> list[bytes]:
-        self._intake.held -= self._held
-        chunks, self._chunks, self._held = self._chunks, [], 0
-        return chunks
 
     def _let_go(self) -> None:
         self._ours = False
@@ -178,8 +175,12 @@ class Intake:
         self._limit = limit
         #: Told how many bytes are about to be written; raises when there is no room for them.
         self.room = room
-        #: Bytes that have come and are not handed to the disk yet.
+        #: Bytes that have come and are not on the disk yet.
         self.held = 0
+
+    def written(self, size: int) -> None:
+        """So many bytes are on the disk, or will never be."""
+        self.held -= size
 
     @asynccontextmanager
     async def begin(

@@ -96,11 +96,12 @@ class Room:
     """
 
     def __init__(
-        self, store: JobStore, storage: Storage, policy: Policy, retry_after: Callable[[], float]
+        self, store: JobStore, storage: Storage, policy: Policy, retry_after: Callable[[int | None], float]
     ) -> None:
         self._store = store
         self._storage = storage
         self._policy = policy
+        #: When to come back, for a backlog of so many jobs (None: what waits now).
         self._retry_after = retry_after
         self._free: int | None = None
         self._free_at = -_DISK_S
@@ -188,7 +189,7 @@ class Room:
             f"{actual} {what}; the limit is {limit}",
             limit=limit,
             actual=actual,
-            retry_after=self._retry_after(),
+            retry_after=self._retry_after(backlog.queued + reserved.jobs),
         )
 
     # -- the disk -------------------------------------------------------------------------------
@@ -211,7 +212,9 @@ class Room:
             self._free = self._storage.free_bytes()
         if self._free is not None and self._free < self._policy.disk_reserve:
             raise InsufficientStorage(
-                "the disk is nearly full", limit=self._policy.disk_reserve, retry_after=self._retry_after()
+                "the disk is nearly full",
+                limit=self._policy.disk_reserve,
+                retry_after=self._retry_after(None),
             )
 
 

@@ -38,7 +38,7 @@ async def room(free: int | None = None, **policy: int) -> AsyncIterator[tuple[Ro
     store = jobstore.connect("memory:")
     await store.open()
     disk = SmallDisk(free)
-    yield Room(store, disk, Policy(**policy), lambda: 7.0), store, disk
+    yield Room(store, disk, Policy(**policy), lambda backlog: 7.0 + (backlog or 0)), store, disk
     await store.close()
 
 
@@ -56,7 +56,7 @@ async def test_a_full_queue_is_refused_with_its_limit_and_when_to_come_back() ->
         with pytest.raises(QueueFull) as caught:
             await it.reserve(10)
         assert (caught.value.problem.limit, caught.value.problem.actual) == (2, 2)
-        assert caught.value.retry_after == 7.0
+        assert caught.value.retry_after == 9.0  # for those two
 
 
 async def test_concurrent_uploads_can_not_take_more_places_than_there_are() -> None:
