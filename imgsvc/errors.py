@@ -339,7 +339,11 @@ class Unavailable(ImgsvcError):
 
 
 class QueueFull(Unavailable):
-    """The queue is full."""
+    """The queue is full.
+
+    Jobs, bytes of images or uploads under way have reached their limit (`IMGSVC_QUEUE_LIMIT`,
+    `IMGSVC_QUEUE_BYTES`, `IMGSVC_UPLOADS`). Nothing of the request was kept.
+    """
 
     code = "queue-full"
 

@@ -367,7 +367,7 @@ class Work(_Group):
         Seconds(0.001, 30 * _DAY),
         About(
             "A waiting job gains one class of priority in this time.",
-            "No job waits for ever behind more important ones.",
+            "A `low` job is overtaken only by what comes within two of these after it, so it never starves.",
         ),
     ] = 60.0
     queue_limit: Annotated[
