@@ -155,10 +155,11 @@ class Incoming:
     async def _flush(self, *, last: bool) -> None:
         if self._refused is None and self._grown is not None:
             await self._grown(self.bytes)
-        self._intake.room(self._held)
+        if self._file.keep:
+            self._intake.room(self._held)
         chunks, size = self._chunks, self._held
         self._chunks, self._held = [], 0
-        self._ours = True
+        self._ours = self._file.keep
         self._hop = asyncio.ensure_future(_append(self._file, chunks, last=last))
         self._hop.add_done_callback(lambda _: self._intake.written(size))
         await asyncio.shield(self._hop)

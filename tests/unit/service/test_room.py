@@ -122,6 +122,21 @@ async def test_bytes_that_were_not_declared_count_as_they_come() -> None:
         await second.grow(25)
 
 
+async def test_several_jobs_in_one_place_take_as_many_as_they_are() -> None:
+    async with room(queue_limit=4, queue_bytes=100) as (it, store, _), it.place(60) as place:
+        with pytest.raises(QueueFull):
+            async with it.adding(60, place, jobs=5):
+                pass
+        async with it.adding(60, place, jobs=3):
+            for number in range(3):
+                await add(store, str(number))
+        async with it.place(10):
+            with pytest.raises(QueueFull) as caught:
+                await it.reserve(0)
+        assert caught.value.problem.limit == 4
+        assert (it.reserved.jobs, it.reserved.bytes, it.settling.jobs, it.settling.bytes) == (0, 0, 0, 0)
+
+
 async def test_bytes_that_were_declared_and_did_not_come_are_free_again() -> None:
     async with room(queue_bytes=25) as (it, store, _), it.place(25) as place:
         async with it.adding(10, place):
