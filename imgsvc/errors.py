@@ -307,7 +307,7 @@ class ResultExpired(StateRefused):
 class JobNotFinished(StateRefused):
     """The job or the batch has not finished yet.
 
-    Ask again later; a job's result can be waited for with `?wait=N`. An open batch must be closed first.
+    Ask again later, or wait with `?wait=N`. An open batch must be closed first.
     """
 
     code = "job-not-finished"

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from imgsvc.batches import Batch, BatchStatus
 from imgsvc.errors import Unavailable
 from imgsvc.jobs import State
-from imgsvc.jobstore import JobStore
+from imgsvc.jobstore import JobStore, Receipt
 from imgsvc.scheduler.clock import Clock
 from imgsvc.scheduler.starts import Starts
+from imgsvc.scheduler.waiters import Waiters
 
 _log = logging.getLogger(__name__)
 
@@ -24,7 +25,14 @@ class Batches:
 
     store: JobStore
     starts: Starts
+    waiters: Waiters
     clock: Clock
+
+    async def close(self, id: str, receipt: Receipt | None) -> Batch | None:
+        """As `JobStore.close_batch`."""
+        batch = await self.store.close_batch(id, self.clock(), receipt=receipt)
+        self.waiters.changed(id)
+        return batch
 
     async def cancel(self, id: str) -> Batch | None:
         """As `JobStore.cancel_batch`, its jobs too: the running ones are killed."""
@@ -36,11 +44,13 @@ class Batches:
             for job in running.items:
                 await self.starts.cancel(job.id)
             batch = await self.store.batch(id)
+        self.waiters.changed(id)
         return batch
 
     async def remove(self, id: str) -> None:
         """Remove a batch and its jobs. Raises NotFound for an id that never was."""
         await self.store.remove_batch(id, self.clock())
+        self.waiters.changed(id)
         await self._remove_members(id)
 
     async def resume(self) -> None:

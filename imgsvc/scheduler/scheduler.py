@@ -14,7 +14,7 @@ from imgsvc.dispatch import Dispatcher, Slot
 from imgsvc.errors import Draining
 from imgsvc.imaging.limits import Limits
 from imgsvc.jobs import Job
-from imgsvc.jobstore import JobStore
+from imgsvc.jobstore import JobStore, Receipt
 from imgsvc.scheduler.alarm import Alarm
 from imgsvc.scheduler.backoff import Backoff
 from imgsvc.scheduler.batches import Batches
@@ -104,7 +104,7 @@ class Scheduler:
             alarm=self._alarm,
             freed=self._give,
         )
-        self._batches = Batches(store, self._starts, clock)
+        self._batches = Batches(store, self._starts, self._waiters, clock)
         self._clock = clock
         self._loops: list[asyncio.Task[None]] = []
         self._draining = False
@@ -207,6 +207,10 @@ class Scheduler:
         """
         return await self.crew.finish(self._starts.delete(id))
 
+    async def close_batch(self, id: str, receipt: Receipt | None = None) -> Batch | None:
+        """Let nothing join a batch any more: as it is then. As `JobStore.close_batch`."""
+        return await self._batches.close(id, receipt)
+
     async def cancel_batch(self, id: str) -> Batch | None:
         """Close a batch and cancel all of its jobs: as it is then, None for an unknown id.
 
@@ -219,7 +223,7 @@ class Scheduler:
         await self.crew.finish(self._batches.remove(id))
 
     def watch(self, id: str) -> AbstractContextManager[Ended]:
-        """A future for a job's end: look at the job after entering, so that no end is missed."""
+        """A future for a job's end, or a batch's next change: look at it after entering, to miss none."""
         return self._waiters.watch(id)
 
     async def pause(self, *, paused: bool) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,8 @@ from imgsvc.service.requests import BatchRequest, JobRequest
 from imgsvc.service.room import Place, Room
 from imgsvc.service.submissions import Submissions
 
+#: Seconds between two looks at a batch that someone waits for.
+_TOGETHER_S = 0.1
 #: Jobs that are looked up at a time while their results are fetched.
 _SOME = 100
 
@@ -72,6 +76,22 @@ class Batches:
         """A batch as it is now."""
         return _found(await self.store.batch(id))
 
+    async def wait(self, id: str, seconds: float) -> Batch:
+        """A batch, as soon as it has ended or `seconds` are over, whichever comes first.
+
+        Returns early when the service is shutting down.
+        """
+        until = time.monotonic() + seconds
+        while True:
+            with self.scheduler.watch(id) as changed:
+                batch = await self.get(id)
+                left = until - time.monotonic()
+                if self._over(batch) or left <= 0 or self.scheduler.draining:
+                    return batch
+                await asyncio.wait({changed}, timeout=left)
+            # Jobs may end by the hundred each second: look at some of these ends together.
+            await asyncio.sleep(min(_TOGETHER_S, max(0.0, until - time.monotonic())))
+
     async def list(self, *, limit: int, cursor: str | None = None) -> BatchPage:
         """Batches, newest first. Raises InvalidParameter for a cursor that is not ours."""
         return await self.store.batches(limit=limit, cursor=cursor)
@@ -87,7 +107,7 @@ class Batches:
 
     async def close(self, id: str) -> Batch:
         """Let no job join any more."""
-        return _found(await self.store.close_batch(id, self.clock()))
+        return _found(await self.scheduler.close_batch(id))
 
     async def cancel(self, id: str) -> Batch:
         """Close a batch and cancel its jobs; one that has ended stays as it is."""
@@ -101,13 +121,13 @@ class Batches:
         """A guess at the seconds until what it has now is done."""
         return self.scheduler.estimate(batch.counts.unfinished) / 1000 if batch.counts.unfinished else 0.0
 
-    async def ended(self, id: str) -> Batch:
-        """A batch whose results can be fetched.
+    async def ended(self, id: str, *, wait: float = 0) -> Batch:
+        """A batch whose results can be fetched, waiting for its end up to `wait` seconds.
 
         Raises JobNotFinished before its end, JobCanceled where it was canceled before anything was made.
         """
-        batch = await self.get(id)
-        if not batch.status.ended or batch.counts.unfinished:
+        batch = await self.wait(id, wait)
+        if not self._over(batch):
             more = "; close it when all of its jobs have joined" if batch.status is BatchStatus.OPEN else ""
             counts = f"{batch.counts.unfinished} of {batch.counts.total} jobs have not ended"
             raise JobNotFinished(
@@ -130,6 +150,11 @@ class Batches:
         if left > 0:
             raise ResultExpired("some results of the batch have been removed while they were fetched")
 
+    @staticmethod
+    def _over(batch: Batch) -> bool:
+        """Has it ended, and all that it had to do?"""
+        return batch.status.ended and not batch.counts.unfinished
+
     async def _fill(
         self,
         request: BatchRequest,
@@ -145,7 +170,7 @@ class Batches:
                 try:
                     for file in files:
                         await self.submissions.member(batch, wish, file)
-                    return _found(await self.store.close_batch(batch.id, self.clock(), receipt=receipt))
+                    return _found(await self.scheduler.close_batch(batch.id, receipt))
                 except BaseException:
                     await self.scheduler.remove_batch(batch.id)
                     raise

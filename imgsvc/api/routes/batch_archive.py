@@ -15,7 +15,8 @@ from imgsvc.api.door import batch_id, service
 from imgsvc.api.entry_names import Names
 from imgsvc.api.envelope import called
 from imgsvc.api.openapi import STORED, operation, parameter, pictures
-from imgsvc.api.routes.shared import BATCH_ID
+from imgsvc.api.routes.shared import BATCH_ID, WAIT
+from imgsvc.api.waiting import asked, while_connected
 from imgsvc.batches import Batch
 from imgsvc.service import Service
 
@@ -37,7 +38,7 @@ _NAMES = parameter(
         "getBatchArchive",
         "Fetch all results of a batch",
         {200: pictures("All results, stored as they are.", ["application/zip"])},
-        parameters=[BATCH_ID, _NAMES],
+        parameters=[BATCH_ID, WAIT, _NAMES],
         errors=(
             errors.NotFound,
             errors.ResultExpired,
@@ -56,7 +57,9 @@ async def get_batch_archive(request: Request) -> Response:
     values = parameters.query(request.scope["query_string"])
     template = entry_names.template(values.get("names"))
     serving = service(request)
-    batch = await serving.batches.ended(batch_id(request))
+    wait = asked(request) or 0.0
+    finding = serving.batches.ended(batch_id(request), wait=wait)
+    batch = await while_connected(request, finding) if wait else await finding
     name = f"{names.clean(batch.name) or batch.id}.zip"
     if called(request.scope).head:
         return Response(None, 200, archive.told(None, name), media_type="application/zip")

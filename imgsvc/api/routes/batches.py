@@ -17,10 +17,11 @@ from imgsvc.api.door import answer, batch_id, door, revalidated, service
 from imgsvc.api.openapi import BINARY, STORED, Json, document, operation, plain
 from imgsvc.api.parameters import Reader
 from imgsvc.api.routes.jobs import next_page
-from imgsvc.api.routes.shared import BATCH_ID, CURSOR, IF_NONE_MATCH, LIMIT, WISHES, image_body
+from imgsvc.api.routes.shared import BATCH_ID, CURSOR, IF_NONE_MATCH, LIMIT, PREFER, WAIT, WISHES, image_body
 from imgsvc.api.several import all_received
 from imgsvc.api.submissions import BATCH_FIELDS, BATCH_FORM_FIELDS, MAX_NAME
 from imgsvc.api.uploads import Kind, Reads, declared, kind, read_json
+from imgsvc.api.waiting import applied, asked, preferred, while_connected
 from imgsvc.batches import Batch
 from imgsvc.errors import MalformedRequest
 from imgsvc.jobs import image_id
@@ -191,17 +192,25 @@ async def list_batches(request: Request) -> Response:
                 examples.BATCH,
                 ETag="Changes with the document.",
                 Retry_After="Seconds after which asking is worth while.",
+                Preference_Applied="The wait that was granted.",
             ),
             304: plain("Nothing has changed."),
         },
-        parameters=[BATCH_ID, IF_NONE_MATCH],
-        errors=_GONE,
+        parameters=[BATCH_ID, PREFER, WAIT, IF_NONE_MATCH],
+        errors=(errors.InvalidParameter, *_GONE),
     ),
 )
 async def get_batch(request: Request) -> Response:
-    """How many of its jobs are in which state, and the first that have failed."""
-    batch = await service(request).batches.get(batch_id(request))
-    return revalidated(request, await _shown(service(request), batch), _again(request, batch))
+    """How many of its jobs are in which state, and the first that have failed.
+
+    With `Prefer: wait=N` or `?wait=N` when the batch has ended or N seconds are over.
+    """
+    batches, wanted, preference = service(request).batches, batch_id(request), preferred(request)
+    wait = asked(request) if preference is None else preference
+    finding = batches.get(wanted) if wait is None else batches.wait(wanted, wait)
+    batch = await finding if wait is None else await while_connected(request, finding)
+    told = _again(request, batch) | applied(preference)
+    return revalidated(request, await _shown(service(request), batch), told)
 
 
 @router.post(

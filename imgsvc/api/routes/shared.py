@@ -14,7 +14,7 @@ JOB_ID = parameter("path", "id", "The job's id.", example=examples.JOB_ID)
 BATCH_ID = parameter("path", "id", "The batch's id.", example=examples.BATCH_ID)
 IMAGE_ID = parameter("path", "id", "The image's id.", example=examples.IMAGE_ID)
 PREFER = parameter(
-    "header", "Prefer", "`wait=N` waits up to N seconds (at most 30) for the job's end.", example="wait=10"
+    "header", "Prefer", "`wait=N` waits up to N seconds (at most 30) for the end.", example="wait=10"
 )
 IF_NONE_MATCH = parameter(
     "header", "If-None-Match", "Entity tags that the caller has: 304 if one is current."
@@ -24,7 +24,7 @@ RANGE = parameter("header", "Range", "One range of bytes, as `bytes=0-1023`; any
 WAIT = parameter(
     "query",
     "wait",
-    "Seconds to wait for the job's end.",
+    "Seconds to wait for the end.",
     {"type": "number", "minimum": 0, "maximum": 30},
 )
 DOWNLOAD = parameter(

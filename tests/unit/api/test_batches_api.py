@@ -491,6 +491,51 @@ async def test_what_has_succeeded_keeps_its_place(door: httpx2.AsyncClient) -> N
     assert shape(await door.get(batch["links"]["self"]))["counts"]["total"] == 1
 
 
+# -- waiting ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["last job", "close", "cancel", "delete"])
+async def test_who_waits_for_a_batch_is_woken_by_its_end(door: httpx2.AsyncClient, how: str) -> None:
+    batch = await opened(door)
+    path = batch["links"]["self"]
+    if how == "last job":
+        await door.post("/v1/queue:pause")
+        await join(door, batch)
+        await door.post(f"{path}/close")
+    waiting = asyncio.create_task(door.get(path, headers={"Prefer": "wait=30"}))
+    await asyncio.sleep(0.05)
+    assert not waiting.done()
+    if how == "last job":
+        await door.post("/v1/queue:resume")
+    elif how == "delete":
+        await door.delete(path)
+    else:
+        await door.post(f"{path}/{how}")
+    async with asyncio.timeout(10):
+        answer = await waiting
+    if how == "delete":
+        assert problem(answer) == (410, "result-expired")
+        return
+    assert shape(answer)["status"] == ("canceled" if how == "cancel" else "succeeded")
+    assert answer.headers["preference-applied"] == "wait=30"
+
+
+async def test_a_wait_that_is_over_answers_what_is(door: httpx2.AsyncClient) -> None:
+    batch = await opened(door)
+    answer = await door.get(f"{batch['links']['self']}?wait=0.05")
+    assert shape(answer)["status"] == "open"
+    assert problem(await door.get(f"{batch['links']['self']}?wait=99")) == (422, "invalid-parameter")
+    archived = await door.get(f"{batch['links']['results']}?wait=0.05")
+    assert problem(archived) == (409, "job-not-finished")
+
+
+async def test_an_archive_can_be_waited_for(door: httpx2.AsyncClient) -> None:
+    batch = await opened(door)
+    await join(door, batch)
+    await door.post(f"{batch['links']['self']}/close")
+    assert len((await archive(door, batch, wait="20")).namelist()) == 1
+
+
 # -- looking ---------------------------------------------------------------------------------------
 
 
