@@ -62,7 +62,9 @@ async def get_batch_archive(request: Request) -> Response:
     batch = await while_connected(request, finding) if wait else await finding
     name = f"{names.clean(batch.name) or batch.id}.zip"
     if called(request.scope).head:
-        return Response(None, 200, archive.told(None, name), media_type="application/zip")
+        response = Response(None, 200, archive.told(None, name), media_type="application/zip")
+        del response.headers["content-length"]  # nobody knows it before the archive is made
+        return response
     return archive.streamed(_entries(serving, batch, Names(template, batch.counts.total)), name)
 
 

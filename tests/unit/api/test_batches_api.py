@@ -426,6 +426,7 @@ async def test_results_are_there_at_the_end_and_not_before(door: httpx2.AsyncCli
     assert len((await archive(door, batch)).namelist()) == 2
     head = await door.head(batch["links"]["results"])
     assert (head.status_code, head.headers["content-type"], head.content) == (200, "application/zip", b"")
+    assert "content-length" not in head.headers
 
 
 async def test_canceling_ends_a_batch_and_all_of_its_jobs(door: httpx2.AsyncClient) -> None:
