@@ -9,7 +9,7 @@ import io
 import os
 import pickle
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -142,15 +142,14 @@ class LokyProcess:
 
 
 class _Semaphores:
-    """One executor's semaphores; a name is removed as soon as it has served, as its finalizer would do.
+    """One executor's semaphores, whose names are ours to remove: as soon as its process has opened them.
 
-    The process opens them by name as it starts. From then on no SIGKILL can leave one behind, and loky's
-    tracker knows of none: one that is killed and started anew has nothing to complain of.
+    From then on no SIGKILL can leave one behind, and before that the next start finds them. loky's tracker
+    need not know of any: one that is killed and started anew has nothing to complain of.
     """
 
     def __init__(self, names: Names) -> None:
         self._names = names
-        self._loky: Callable[[str], None] | None = None
         #: The names that there still are.
         self.held: set[str] = set()
 
@@ -160,12 +159,13 @@ class _Semaphores:
         before = {name: vars(SemLock).get(name) for name in ("_make_name", "_cleanup")}
         if None in before.values():
             raise CannotStart(_unsupported("SemLock", "_make_name or _cleanup"))
-        self._loky = before["_cleanup"]
         try:
             _replace(SemLock, {"_make_name": self._take, "_cleanup": self._finalize})
             yield
         finally:
             _replace(SemLock, before)
+            for name in tuple(self.held):
+                loky_tracker.unregister(name, "semlock")
 
     def remove(self) -> None:
         """Remove all names; the semaphores themselves stay with whoever has opened them."""
@@ -178,12 +178,11 @@ class _Semaphores:
         return name
 
     def _finalize(self, name: str) -> None:
+        """Called by us and, later and on any thread, as each semaphore is collected."""
         try:
             self.held.remove(name)
-        except KeyError:  # it has been done, and the tracker must not hear of it twice
+        except KeyError:  # it is somebody else's by now
             return
-        assert self._loky is not None, "it was named within `named`"  # noqa: S101  # a bug of ours
-        self._loky(name)
         self._names.give_back(name)
 
 

@@ -53,7 +53,9 @@ class Names:
         return f"/{self.stem}-{number}"
 
     def give_back(self, name: str) -> None:
-        """There is no semaphore of this name any more."""
+        """Remove the name, also where there is no semaphore any more."""
+        with suppress(OSError):
+            sem_unlink(name)
         with self._lock:
             self._taken.discard(int(name.rpartition("-")[2]))
 
