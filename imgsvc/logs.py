@@ -15,6 +15,7 @@ import orjson
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from imgsvc.errors import InternalError
 from imgsvc.jobs import Job, State, Step
 from imgsvc.worker import Outcome, Report
 
@@ -63,6 +64,7 @@ def configure(style: str = "json", level: str = "info", stream: TextIO | None = 
     )
     handler = logging.StreamHandler(stream)
     handler.setFormatter(formatter)
+    logging.captureWarnings(capture=True)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(threshold)
@@ -175,7 +177,8 @@ class LogObserver:
             "peak_memory_bytes": report.peak_memory_bytes,
             "pid": report.pid,
         }
-        _write("call", fields, warning=report.outcome is Outcome.CRASHED)
+        ours = report.outcome is Outcome.CRASHED or fields["code"] == InternalError.code
+        _write("call", fields, warning=ours)
 
 
 def _write(event: str, fields: Mapping[str, Any], *, warning: bool) -> None:

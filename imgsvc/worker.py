@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import logging
 import os
 import re
 import time
@@ -17,6 +16,7 @@ from typing import Any, BinaryIO
 
 from pydantic import BaseModel, ConfigDict
 
+from imgsvc.bugs import Bug
 from imgsvc.errors import (
     ImageTooLargeForMemory,
     ImgsvcError,
@@ -31,8 +31,6 @@ from imgsvc.pipeline import Grammar
 from imgsvc.storage import Storage, connect
 
 __all__ = ["Outcome", "Progress", "Report", "Target", "Task", "judge", "run"]
-
-_log = logging.getLogger(__name__)
 
 #: Keys below this name what a synchronous call reads at once: it need not survive a power cut.
 PASSING = "staging/"
@@ -97,6 +95,8 @@ class Report(_Value):
     memory_method: str | None = None
     warnings: tuple[str, ...] = ()
     pid: int | None = None
+    #: What an internal error was, for the log only.
+    bug: Bug | None = None
 
 
 def run(task: Mapping[str, Any], progress: Progress | None = None) -> dict[str, Any]:
@@ -106,11 +106,13 @@ def run(task: Mapping[str, Any], progress: Progress | None = None) -> dict[str, 
     measured = _reset_peak()
     results: tuple[Result, ...] = ()
     warnings: tuple[str, ...] = ()
-    outcome, problem = Outcome.SUCCEEDED, None
+    outcome, problem, bug = Outcome.SUCCEEDED, None, None
     try:
         results, warnings = _do(Task.model_validate(task), clock)
     except BaseException as error:  # noqa: BLE001  # an exception that crosses the process border may break the lane
         outcome, problem = judge(error)
+        if problem.code == InternalError.code:
+            bug = Bug.of(error, clock.last)
     report = Report(
         outcome=outcome,
         results=results,
@@ -122,6 +124,7 @@ def run(task: Mapping[str, Any], progress: Progress | None = None) -> dict[str, 
         memory_method="vmhwm" if measured else None,
         warnings=warnings,
         pid=os.getpid(),
+        bug=bug,
     )
     return report.model_dump(mode="json")
 
@@ -205,7 +208,6 @@ def judge(error: BaseException) -> tuple[Outcome, Problem]:
             return Outcome.REFUSED, refusal.problem
         case FileExistsError() | OSError(errno=int()):
             return Outcome.INTERRUPTED, StorageUnavailable("the storage failed during the work").problem
-    _log.error("a task failed by a bug", exc_info=error)
     return Outcome.REFUSED, InternalError("something went wrong inside the service").problem
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from imgsvc import worker
 from imgsvc.dispatch._base import LaneInfo, LaneState, Resources, Slot
-from imgsvc.dispatch._lanes.headers import Answer, Question, answer
+from imgsvc.dispatch._lanes.headers import Question, answer
 from imgsvc.dispatch._lanes.memory import resident
 from imgsvc.dispatch._line import Line
 from imgsvc.errors import (
@@ -20,7 +20,6 @@ from imgsvc.errors import (
     ProcessingTimeout,
     TaskFailed,
     WorkerCrashed,
-    from_problem,
 )
 from imgsvc.imaging import Facts, Limits
 from imgsvc.worker import Outcome, Report, Task
@@ -87,7 +86,7 @@ class InlineDispatcher:
             raise ImageTooComplex(
                 f"the header takes longer than {self._desk_timeout:g} s to read", limit=self._desk_timeout
             )
-        return _facts(reading.result())
+        return reading.result().told()
 
     def lanes(self) -> Sequence[LaneInfo]:
         """See `Dispatcher.lanes`."""
@@ -232,10 +231,3 @@ class InlineSlot:
         if not self._released:
             self._released = True
             self._line.put_back(self._seat)
-
-
-def _facts(read: Answer) -> Facts:
-    if read.problem is not None:
-        raise from_problem(read.problem)
-    assert read.facts is not None, "an answer is one or the other"  # noqa: S101  # a bug of ours
-    return read.facts

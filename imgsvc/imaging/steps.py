@@ -57,6 +57,8 @@ class Clock:
     def __init__(self, progress: Progress | None = None) -> None:
         self._progress = progress
         self._steps: dict[tuple[str | None, int, str], Timed] = {}
+        #: The output and the name of the step that began last.
+        self._last: tuple[str | None, str] | None = None
 
     def __repr__(self) -> str:
         return f"<Clock {', '.join(step.op for step in self.steps)}>"
@@ -66,11 +68,17 @@ class Clock:
         """Every step so far, one that is under way or failed too."""
         return tuple(self._steps.values())
 
+    @property
+    def last(self) -> str | None:
+        """The step that began last, under the name that was told."""
+        return None if self._last is None else _told(*self._last)
+
     @contextmanager
     def step(self, op: str, output: str | None = None, place: int = 0) -> Iterator[Timed]:
         """Time a step; the same `op` in the same `place` again adds to it (the next frame)."""
+        self._last = output, op
         if self._progress is not None:
-            self._progress(op if output is None else f"{output}: {op}")
+            self._progress(_told(output, op))
         timed = self._steps.setdefault((output, place, op), Timed(output, op))
         wall, cpu = time.perf_counter(), CpuClock()
         try:
@@ -78,3 +86,7 @@ class Clock:
         finally:
             timed.wall_ms += (time.perf_counter() - wall) * 1000
             timed.cpu_ms += cpu.ms
+
+
+def _told(output: str | None, op: str) -> str:
+    return op if output is None else f"{output}: {op}"

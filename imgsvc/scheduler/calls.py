@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from imgsvc.dispatch import Slot
 from imgsvc.errors import QueueTimeout
+from imgsvc.scheduler import bugs
 from imgsvc.scheduler.line import Line
 from imgsvc.scheduler.rate import Rate
 from imgsvc.scheduler.work import Work
@@ -60,6 +61,7 @@ class Calls:
         work = Work(slot, self._freed)
         with self._occupied(work):
             report = await work.run(task, timeout)
+        bugs.tell_of(report)
         self._rate.took(time.perf_counter() - began - queue_ms / 1000)
         return Called(report, queue_ms, slot.lane)
 

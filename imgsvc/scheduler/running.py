@@ -8,6 +8,7 @@ from collections.abc import Callable
 from imgsvc.dispatch import Slot
 from imgsvc.errors import Problem
 from imgsvc.jobs import Job
+from imgsvc.scheduler import bugs
 from imgsvc.scheduler.attempt import Run
 from imgsvc.scheduler.work import Work
 from imgsvc.worker import Outcome, Report, Task
@@ -50,4 +51,5 @@ class Running:
         """Do the task and give the lane back."""
         began = time.perf_counter()
         report = await self._work.run(task, timeout)
+        bugs.tell_of(report, job=self.job.id)
         return Run(report, self.lane, (time.perf_counter() - began) * 1000, drained=self.drained)

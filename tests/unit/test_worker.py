@@ -115,7 +115,7 @@ def test_a_result_that_can_not_be_stored_takes_the_others_with_it(storage: Stora
     assert storage.read("results/ab/cd/1") == b"somebody was here"
 
 
-def test_a_bug_is_logged_and_reported_as_one(storage: Storage, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_bug_is_reported_as_one(storage: Storage) -> None:
     for nonsense in (
         {},
         {"storage": 1},
@@ -125,7 +125,24 @@ def test_a_bug_is_logged_and_reported_as_one(storage: Storage, caplog: pytest.Lo
         assert report.outcome is Outcome.REFUSED
         assert report.problem is not None
         assert report.problem.code == "internal-error"
-    assert "a task failed by a bug" in caplog.text
+        assert report.bug is not None
+        assert "ValidationError" in report.bug.traceback
+
+
+def test_a_bug_tells_the_step_and_its_traceback_and_clients_nothing(storage: Storage) -> None:
+    report = do(storage, "flip", "grayscale/test-bug/flip")
+    assert report.outcome is Outcome.REFUSED
+    assert report.problem is not None
+    assert report.bug is not None
+    assert report.bug.step == "o1: test-bug"
+    assert report.bug.traceback.endswith("LookupError: test-bug was asked for")
+    assert "test_bug.py" in report.bug.traceback
+    assert "test" not in report.problem.model_dump_json().replace('"output":"o1"', "")
+
+
+def test_what_is_no_bug_tells_nothing_of_one(storage: Storage) -> None:
+    assert do(storage, "flip").bug is None
+    assert do(storage, "explode:7").bug is None
 
 
 def test_a_pipeline_that_is_none_is_refused(storage: Storage) -> None:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,7 @@ def begin(setup: Setup, board: Board) -> None:
     """Make this process a worker; where that fails it says why on the board and is gone."""
     global _bench  # noqa: PLW0603  # set once, before the first task: loky's workers are functions
     try:
+        _log_in_lines()
         _ignore_signals()
         _die_with(setup.parent)
         _go_first_for_memory()
@@ -108,6 +110,30 @@ def run(task: bytes, cpu_s: float) -> int:
     except BaseException:  # noqa: BLE001  # an exception that crosses the process border may break the lane
         _log.exception("a worker's function failed")
         return FAILED
+
+
+class _Lines(logging.Formatter):
+    """One JSON line for each record, as the server writes them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(),
+            "level": record.levelname.lower(),
+            "event": record.getMessage(),
+            "logger": record.name,
+            "pid": record.process,
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line)
+
+
+def _log_in_lines() -> None:
+    """What this process logs goes to the server's stderr."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Lines())
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
+    logging.captureWarnings(capture=True)
 
 
 def _ignore_signals() -> None:

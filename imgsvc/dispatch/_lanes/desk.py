@@ -9,7 +9,7 @@ from typing import Protocol
 from imgsvc.dispatch._lanes.headers import Answer, Question
 from imgsvc.dispatch._lanes.lane import Ran
 from imgsvc.dispatch._lanes.process import End
-from imgsvc.errors import Draining, ImageCorrupt, ImageTooComplex, QueueTimeout, from_problem
+from imgsvc.errors import Draining, ImageCorrupt, ImageTooComplex, QueueTimeout
 from imgsvc.imaging import Facts, Limits
 
 #: The function that its process runs.
@@ -47,7 +47,7 @@ class Desk:
                 answer = await self._ask(question)
         except TimeoutError:
             raise _busy() from None
-        return _facts(Answer.model_validate_json(answer))
+        return Answer.model_validate_json(answer).told()
 
     async def _ask(self, question: bytes) -> bytes:
         deaths = 0
@@ -76,10 +76,3 @@ class Desk:
 
 def _busy() -> QueueTimeout:
     return QueueTimeout("the service is too busy to read the image's header", retry_after=_RETRY_AFTER)
-
-
-def _facts(answer: Answer) -> Facts:
-    if answer.problem is not None:
-        raise from_problem(answer.problem)
-    assert answer.facts is not None, "an answer is one or the other"  # noqa: S101  # a bug of ours
-    return answer.facts

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from imgsvc.errors import ImgsvcError, InternalError, Problem, StorageUnavailable
+from imgsvc.bugs import Bug, tell
+from imgsvc.errors import ImgsvcError, InternalError, Problem, StorageUnavailable, from_problem
 from imgsvc.imaging import Facts, Limits, probe
 
-_log = logging.getLogger(__name__)
+#: What the desk does, as it is told.
+_STEP = "probe"
 
 
 class Question(BaseModel):
@@ -31,11 +32,22 @@ class Answer(BaseModel):
 
     facts: Facts | None = None
     problem: Problem | None = None
+    #: What a bug of ours tells, for the log only.
+    bug: Bug | None = None
+
+    def told(self) -> Facts:
+        """The facts, or the problem raised; where the answer has come to, a bug is logged."""
+        if self.bug is not None:
+            tell("a header failed by a bug", self.bug)
+        if self.problem is not None:
+            raise from_problem(self.problem)
+        assert self.facts is not None, "an answer is one or the other"  # noqa: S101  # a bug of ours
+        return self.facts
 
 
 def read(question: Mapping[str, Any], progress: Callable[[str], None]) -> dict[str, Any]:
     """Answer one question; never raises."""
-    progress("probe")
+    progress(_STEP)
     return answer(Question.model_validate(question)).model_dump(mode="json")
 
 
@@ -48,6 +60,6 @@ def answer(question: Question) -> Answer:
         return Answer(problem=error.problem)
     except OSError:
         return Answer(problem=StorageUnavailable("the upload can't be read").problem)
-    except Exception:  # noqa: BLE001  # whoever asks gets an answer
-        _log.exception("a header failed by a bug")
-        return Answer(problem=InternalError("something went wrong inside the service").problem)
+    except Exception as error:  # noqa: BLE001  # whoever asks gets an answer
+        problem = InternalError("something went wrong inside the service").problem
+        return Answer(problem=problem, bug=Bug.of(error, _STEP))

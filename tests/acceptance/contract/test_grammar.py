@@ -253,7 +253,7 @@ def test_the_fault_in_one_of_several_outputs_is_named(house: Api) -> None:
 
 
 def test_test_operations_exist_only_where_they_were_asked_for(narrow: Api) -> None:
-    for name in ("test-sleep:1", "test-spin:1", "test-crash:segv", "test-memory:1"):
+    for name in ("test-sleep:1", "test-spin:1", "test-crash:segv", "test-memory:1", "test-bug"):
         fault(narrow, name)
     assert "test-" not in narrow.get("/v1/operations").text
 

@@ -45,6 +45,7 @@ def run(ops: str) -> int:
         ("test-memory:1", 0),
         ("test-memory:50000000", 0),
         ("test-memory:4000000000", 42),
+        ("test-bug", 1),
         ("test-crash:exit", 3),
         ("test-crash:kill", -signal.SIGKILL),
         ("test-crash:segv", -signal.SIGSEGV),

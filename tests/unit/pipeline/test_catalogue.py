@@ -35,7 +35,7 @@ def test_the_description_is_json() -> None:
 def test_operations_for_outside_tests_are_shown_only_where_they_exist() -> None:
     hidden = {entry["name"] for entry in describe()["operations"]}
     shown = {entry["name"] for entry in describe(testing=True)["operations"]}
-    assert shown - hidden == {"test-crash", "test-memory", "test-sleep", "test-spin"}
+    assert shown - hidden == {"test-bug", "test-crash", "test-memory", "test-sleep", "test-spin"}
 
 
 def test_bounds_and_words_are_in_the_schema() -> None:
