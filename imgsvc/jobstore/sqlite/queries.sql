@@ -258,8 +258,7 @@ CREATE TEMP TRIGGER line_removed AFTER DELETE ON main.jobs WHEN OLD.state = 'que
 END
 
 -- ranks --
-SELECT jobs.id, jobs.rank FROM json_each(:ids) AS wanted JOIN jobs ON jobs.id = wanted.value
-WHERE jobs.state = 'queued'
+SELECT id, rank FROM jobs WHERE id IN (SELECT value FROM json_each(:ids)) AND state = 'queued'
 
 -- backlog --
 SELECT

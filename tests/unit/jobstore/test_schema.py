@@ -165,6 +165,11 @@ def test_no_statement_scans_or_sorts_a_table_that_grows(database: sqlite3.Connec
     assert not any("TEMP B-TREE" in step for step in plan), plan
 
 
+def test_a_page_of_places_looks_jobs_up_and_does_not_walk_the_line(database: sqlite3.Connection) -> None:
+    plan = [row["detail"] for row in database.execute(f"EXPLAIN QUERY PLAN {SQL['ranks']}", {"ids": "[]"})]
+    assert "id=?" in plan[0], plan
+
+
 class _Anything(dict[str, int]):
     def __missing__(self, key: str) -> int:
         return 1
