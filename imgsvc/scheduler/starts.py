@@ -136,6 +136,7 @@ class Starts:
         jobs = await self.store.cancel_queued(self.clock(), batch=batch)
         for job in jobs:
             self.ends.tell(job)
+        await self.recount()  # or those who are refused next are told to wait for them
         return len(jobs)
 
     async def recount(self) -> None:

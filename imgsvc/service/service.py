@@ -131,6 +131,7 @@ class Service:
         """
         await self._open_for_work()
         async with self._room.place(size or 0) as place, self._slots.slot(QueueFull):
+            self._check_draining()  # it may have begun while a slot was waited for
             yield place
 
     @asynccontextmanager
@@ -142,6 +143,7 @@ class Service:
         """
         await self._open_for_work()
         async with self._slots.slot(QueueTimeout if call else QueueFull):
+            self._check_draining()
             yield
 
     @asynccontextmanager

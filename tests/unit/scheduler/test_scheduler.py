@@ -420,3 +420,14 @@ async def test_while_nothing_has_started_yet_a_task_is_guessed() -> None:
         await it.submit()
         await it.started(1)
         assert it.scheduler.estimate(3) == pytest.approx(2.5 * 100)
+
+
+async def test_who_is_refused_is_not_told_to_wait_for_what_was_canceled() -> None:
+    async with bench() as it:
+        await it.scheduler.pause(paused=True)
+        for _ in range(300):
+            await it.submit()
+        assert it.scheduler.retry_after() > 20
+        assert it.scheduler.retry_after(backlog=0) == 1
+        assert await it.scheduler.cancel_queued() == 300
+        assert it.scheduler.retry_after() == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from io import BytesIO
 
 import pytest
@@ -315,6 +315,26 @@ async def test_a_draining_service_takes_nothing_new_and_answers_the_rest(
     assert (await service.cancel(job.id)).state is State.CANCELED
     readiness = await service.ready()
     assert (readiness.ok, readiness.reasons) == (False, ("draining",))
+
+
+async def test_an_upload_that_waited_for_its_turn_is_not_read_while_the_service_drains(
+    service: Service,
+) -> None:
+    async with AsyncExitStack() as uploads:
+        for _ in range(service.policy.uploads):
+            await uploads.enter_async_context(service.admitted_aside())
+
+        async def late() -> None:
+            async with service.admitted(1000):
+                raise AssertionError("it was let in")
+
+        waiting = asyncio.create_task(late())
+        while not (await service.stats()).uploads.waiting:  # noqa: ASYNC110  # nobody tells
+            await asyncio.sleep(0)
+        service.drain()
+        await uploads.aclose()
+        with pytest.raises(errors.Draining):
+            await waiting
 
 
 async def test_an_operator_sees_what_goes_on(service: Service, photo: Photo) -> None:
