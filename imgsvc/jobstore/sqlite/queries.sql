@@ -101,8 +101,11 @@ SELECT {job} FROM jobs WHERE state = :state AND id < :cursor ORDER BY id DESC LI
 SELECT {job} FROM jobs WHERE batch = :batch AND state = :state AND id < :cursor ORDER BY id DESC LIMIT :limit
 
 -- list_jobs_by_reference --
-SELECT {job} FROM jobs
-WHERE reference = :reference AND id < :cursor AND (:batch IS NULL OR batch = :batch)
+SELECT {job} FROM jobs WHERE reference = :reference AND state = :state AND id < :cursor ORDER BY id DESC LIMIT :limit
+
+-- list_the_member --
+SELECT {job} FROM jobs INDEXED BY jobs_referred
+WHERE batch = :batch AND reference = :reference AND id < :cursor
     AND state IN (SELECT value FROM json_each(:states))
 ORDER BY id DESC LIMIT :limit
 

@@ -72,11 +72,14 @@ def jobs(connection: sqlite3.Connection, wanted: Wanted) -> Page:
         "batch": wanted.batch,
         "reference": wanted.reference,
     }
-    if wanted.reference is not None:
-        values["states"] = json.dumps(wanted.states or tuple(State))
-        rows = connection.execute(SQL["list_jobs_by_reference"], values).fetchall()
+    states = wanted.states or tuple(State)
+    if wanted.reference is not None and wanted.batch is not None:
+        values["states"] = json.dumps(states)
+        rows = connection.execute(SQL["list_the_member"], values).fetchall()
+    elif wanted.reference is not None:
+        rows = _by_state(connection, SQL["list_jobs_by_reference"], values, states)
     elif wanted.batch is not None:
-        rows = _by_state(connection, SQL["list_jobs_of_batch"], values, wanted.states or tuple(State))
+        rows = _by_state(connection, SQL["list_jobs_of_batch"], values, states)
     elif wanted.states:
         rows = _by_state(connection, SQL["list_jobs_in_state"], values, wanted.states)
     else:
@@ -92,12 +95,15 @@ def _by_state(
     # One snapshot for all of them: a job that moves on meanwhile is seen once.
     # (A savepoint, for a rehearsal has one transaction from its beginning to its end.)
     connection.execute("SAVEPOINT page")
+    runs = [connection.execute(sql, {**values, "state": state}) for state in set(states)]
     try:
-        runs = [connection.execute(sql, {**values, "state": state}).fetchall() for state in set(states)]
+        # Row by row: of a run that is too old for the page only the first one is read.
+        newest_first = merge(*runs, key=lambda row: str(row["id"]), reverse=True)
+        return list(islice(newest_first, int(str(values["limit"]))))
     finally:
+        for run in runs:
+            run.close()
         connection.execute("RELEASE page")
-    newest_first = merge(*runs, key=lambda row: str(row["id"]), reverse=True)
-    return list(islice(newest_first, int(str(values["limit"]))))
 
 
 def positions(connection: sqlite3.Connection, ids: Sequence[str], line: Line) -> Mapping[str, int]:

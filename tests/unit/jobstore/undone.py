@@ -5,6 +5,8 @@ from __future__ import annotations
 #: Back to the schema before bytes of results were counted.
 UNDONE = (
     "DROP INDEX jobs_with_results",
+    "DROP INDEX jobs_by_reference",
+    "CREATE INDEX jobs_by_reference ON jobs (reference, id) WHERE reference IS NOT NULL",
     *[
         f"DROP TRIGGER {name}"
         for name in (

@@ -1,4 +1,5 @@
--- Bytes of results and images, kept right whoever changes a row, and the order in which results make room.
+-- Bytes of results and images, kept right whoever changes a row; the order in which results make room; and lists by
+-- reference and state that do not grow with the history of a reference.
 
 ALTER TABLE jobs ADD COLUMN result_bytes INTEGER NOT NULL DEFAULT 0 CHECK (result_bytes >= 0);
 
@@ -6,6 +7,9 @@ UPDATE jobs SET result_bytes = (SELECT coalesce(sum(value ->> 'bytes'), 0) FROM 
 WHERE results <> '[]';
 
 CREATE INDEX jobs_with_results ON jobs (finished_at, id) WHERE result_bytes > 0;
+
+DROP INDEX jobs_by_reference;
+CREATE INDEX jobs_by_reference ON jobs (reference, state, id) WHERE reference IS NOT NULL;
 
 CREATE TABLE stored (
     one     INTEGER PRIMARY KEY CHECK (one = 1),
