@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -274,11 +274,14 @@ class JobStore(BatchStore, Protocol):
     async def stored(self) -> Stored:
         """Bytes of results and of images, as recorded now; cheap enough to ask at any time."""
 
-    async def make_room(self, now: int, *, down_to: int, limit: int) -> Sequence[Job]:
+    async def make_room(
+        self, now: int, *, down_to: int, limit: int, spare: Collection[str] = ()
+    ) -> Sequence[Job]:
         """Remove up to `limit` ended jobs that have results, until all results have `down_to` bytes at most.
 
         Those that ended first go first, and are remembered for 30 days: as they were. The last one to end
-        stays, however large it is: a result that nobody had time to fetch helps nobody. None: that is all.
+        stays, however large it is: a result that nobody had time to fetch helps nobody. Jobs of the batches
+        `spare` stay, too. None: that is all.
         """
 
     async def unneeded_images(self, now: int, *, limit: int) -> Sequence[str]:

@@ -20,6 +20,10 @@ class Pending:
     def __contains__(self, key: object) -> bool:
         return key in self._keys
 
+    def keys(self) -> frozenset[str]:
+        """All that are held now."""
+        return frozenset(self._keys)
+
     def __len__(self) -> int:
         return len(self._keys)
 

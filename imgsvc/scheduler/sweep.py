@@ -82,6 +82,8 @@ class Sweeper:
         self._boot = boot
         self._interval_s = interval_s
         self._clock = clock
+        #: Batches whose results are on their way to somebody, file by file: they make no room meanwhile.
+        self.fetched = Pending()
         #: The cap on the bytes of all results.
         self._cap = result_bytes
         #: Bytes of results that the store told of, and of those that were heard of since it was asked.
@@ -146,7 +148,9 @@ class Sweeper:
         heard, held = self._heard, (await self._store.stored()).results
         if held > self._cap:
             down_to = int(self._cap * LOW_WATER)
-            while jobs := await self._store.make_room(now, down_to=down_to, limit=_SOME):
+            while jobs := await self._store.make_room(
+                now, down_to=down_to, limit=_SOME, spare=self.fetched.keys()
+            ):
                 swept += Swept(crowded=len(jobs)) + await self.remove_results(jobs)
             if swept.crowded:
                 _log.info("results were over their cap", extra={"jobs": swept.crowded, "bytes": swept.bytes})

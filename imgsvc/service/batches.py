@@ -140,13 +140,14 @@ class Batches:
     async def results(self, batch: Batch) -> AsyncIterator[tuple[int, Job]]:
         """The succeeded jobs of an ended batch in the order in which they joined, each with its place.
 
-        Raises ResultExpired when some of them have gone meanwhile.
+        They make no room for others meanwhile. Raises ResultExpired when some of them have gone all the same.
         """
         place, left = 0, batch.counts.succeeded
-        while some := await self.store.batch_results(batch.id, after=place, limit=_SOME):
-            for place, job in some:  # where the next look begins
-                left -= 1
-                yield place, job
+        with self.scheduler.sweeper.fetched.hold([batch.id]):
+            while some := await self.store.batch_results(batch.id, after=place, limit=_SOME):
+                for place, job in some:  # where the next look begins
+                    left -= 1
+                    yield place, job
         if left > 0:
             raise ResultExpired("some results of the batch have been removed while they were fetched")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -288,12 +288,15 @@ class MemoryStore(BatchCalls):
         """See `JobStore.stored`."""
         return Stored(results=sum(map(_weight, self._jobs.values())), images=self._pictures.bytes())
 
-    async def make_room(self, now: int, *, down_to: int, limit: int) -> Sequence[Job]:
+    async def make_room(
+        self, now: int, *, down_to: int, limit: int, spare: Collection[str] = ()
+    ) -> Sequence[Job]:
         """See `JobStore.make_room`."""
         excess = sum(map(_weight, self._jobs.values())) - down_to
         ended = ((job.finished_at, job.id) for job in self._jobs.values() if _weight(job))
         gone = []
-        for _, its in sorted(ended)[:-1][:limit]:
+        oldest = [its for _, its in sorted(ended)[:-1] if self._jobs[its].batch not in spare]
+        for its in oldest[:limit]:
             if excess <= 0:
                 break
             gone.append(its)

@@ -229,6 +229,7 @@ SELECT results, images FROM stored
 
 -- oldest_results --
 SELECT id, result_bytes FROM jobs INDEXED BY jobs_with_results WHERE result_bytes > 0 AND finished_at > 0
+    AND (batch IS NULL OR batch NOT IN (SELECT value FROM json_each(:spare)))
 ORDER BY finished_at, id LIMIT :limit
 
 -- newest_result --

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -211,9 +211,14 @@ class SqliteStore(BatchCalls):
         """See `JobStore.stored`."""
         return await self._reader.hand(reads.stored)
 
-    async def make_room(self, now: int, *, down_to: int, limit: int) -> Sequence[Job]:
+    async def make_room(
+        self, now: int, *, down_to: int, limit: int, spare: Collection[str] = ()
+    ) -> Sequence[Job]:
         """See `JobStore.make_room`."""
-        return await self._writer.hand(partial(writes.make_room, now=now, down_to=down_to, limit=limit))
+        spared = tuple(spare)
+        return await self._writer.hand(
+            partial(writes.make_room, now=now, down_to=down_to, limit=limit, spare=spared)
+        )
 
     async def unneeded_images(self, now: int, *, limit: int) -> Sequence[str]:
         """See `JobStore.unneeded_images`."""

@@ -183,14 +183,16 @@ def expire(connection: sqlite3.Connection, now: int, limit: int) -> list[Job]:
     return jobs
 
 
-def make_room(connection: sqlite3.Connection, now: int, down_to: int, limit: int) -> list[Job]:
+def make_room(
+    connection: sqlite3.Connection, now: int, down_to: int, limit: int, spare: Sequence[str] = ()
+) -> list[Job]:
     """Remove ended jobs with results, the first to end first, until few enough bytes are left."""
     excess = reads.stored(connection).results - down_to
     if excess <= 0:
         return []
     (newest,) = connection.execute(SQL["newest_result"]).fetchone() or ("",)
     gone: list[str] = []
-    for row in connection.execute(SQL["oldest_results"], {"limit": limit}):
+    for row in connection.execute(SQL["oldest_results"], {"limit": limit, "spare": json.dumps(spare)}):
         if excess <= 0 or row["id"] == newest:
             break
         gone.append(row["id"])

@@ -9,16 +9,16 @@ from imgsvc.errors import NotFound, ResultExpired, StorageUnavailable
 from imgsvc.jobs import Job, State
 from imgsvc.jobstore import Ending, JobStore, Stored
 from tests.contracts.jobstore.asking import everything, in_state, there
-from tests.records import DAY, NOW, a_job, an_image, one_more_try, results, success
+from tests.records import DAY, NOW, a_batch, a_job, an_image, one_more_try, results, success
 
 pytestmark = pytest.mark.anyio
 
 WEIGHT = 1000
 
 
-async def ended(store: JobStore, at: int, weight: int = WEIGHT) -> Job:
+async def ended(store: JobStore, at: int, weight: int = WEIGHT, batch: str | None = None) -> Job:
     """A job that succeeded at a time, with a result of so many bytes."""
-    await store.add(a_job(), rank=0)
+    await store.add(a_job(batch=batch), rank=0)
     job = there(await store.claim(NOW, lane=1))
     (result,) = results(job)
     ending = Ending(State.SUCCEEDED, "succeeded", at, results=(result.model_copy(update={"bytes": weight}),))
@@ -88,6 +88,20 @@ async def test_the_last_to_end_stays_however_large_it_is(store: JobStore) -> Non
     newer = await ended(store, NOW + 3)
     assert list(await store.make_room(NOW + 4, down_to=0, limit=10)) == [new]
     assert await store.get(newer.id) == newer
+
+
+async def test_a_batch_that_is_spared_makes_no_room(store: JobStore) -> None:
+    batch = a_batch()
+    await store.add_batch(batch)
+    fetched = [await ended(store, NOW + at, batch=batch.id) for at in range(3)]
+    others = [await ended(store, NOW + 3 + at) for at in range(3)]
+    gone = await store.make_room(NOW + 9, down_to=0, limit=1, spare=[batch.id, "bat_other"])
+    assert list(gone) == [others[0]]
+    assert list(await store.make_room(NOW + 9, down_to=0, limit=10, spare={batch.id})) == [others[1]]
+    assert await store.make_room(NOW + 9, down_to=0, limit=10, spare={batch.id}) in ([], ())
+    assert {job.id for job in await store.make_room(NOW + 9, down_to=0, limit=10)} == {
+        job.id for job in fetched
+    }
 
 
 @pytest.mark.parametrize("state", [state for state in State if state is not State.SUCCEEDED])

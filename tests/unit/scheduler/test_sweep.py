@@ -18,6 +18,7 @@ from imgsvc.jobstore import Answer, Ending, JobStore, Receipt, rank
 from imgsvc.scheduler.pending import Pending
 from imgsvc.scheduler.sweep import Sweeper, Swept
 from imgsvc.storage import Rehearsal, Shelves, Storage
+from tests.records import a_batch
 from tests.unit.scheduler import parts
 from tests.unit.scheduler.bench import until
 
@@ -280,6 +281,17 @@ async def test_the_job_with_which_results_are_too_many_makes_the_sweep_come_soon
         sweeping.cancel()
         with suppress(asyncio.CancelledError):
             await sweeping
+
+
+async def test_a_batch_that_is_being_fetched_makes_no_room_until_it_is_there() -> None:
+    async with yard(result_bytes=10) as it:
+        await it.store.add_batch(a_batch("bat_1", at=it.time))
+        fetched = await it.ended_job(100, batch="bat_1", image=parts.image("a" * 64))
+        (newest,) = await it.ended_jobs(1)
+        with it.sweeper.fetched.hold(["bat_1"]):
+            assert await it.sweeper.due() == Swept()
+        assert (await it.sweeper.due()).crowded == 1
+        assert await it.there([fetched, newest]) == [False, True]
 
 
 async def test_results_heard_of_are_not_counted_twice_once_the_store_has_told_of_them() -> None:
