@@ -29,6 +29,8 @@ class Subject:
     chance: Random
     #: The time, in milliseconds since the epoch.
     now: int
+    #: Those of the ended jobs that have a reference of their own.
+    referred: Sequence[Job] = ()
     claimed: list[Job] = field(default_factory=list)
     waiting: list[Job] = field(default_factory=list)
 
@@ -38,6 +40,7 @@ class Subject:
 
     async def prepare(self) -> None:
         """Have some jobs wait."""
+        self.referred = [job for job in self.known if job.reference not in {None, SHARED}]
         self.waiting = [await self.store.add(a_job(at=self.now), rank=_LAST) for _ in range(WAITING)]
 
 
@@ -89,9 +92,8 @@ async def first_page_of_a_batch(subject: Subject) -> None:
 
 
 async def page_of_one_reference(subject: Subject) -> None:
-    job = subject.any()
-    if job.reference not in {None, SHARED}:
-        assert (await subject.store.list(limit=50, reference=job.reference)).items == (job,)
+    job = subject.chance.choice(subject.referred)
+    assert (await subject.store.list(limit=50, reference=job.reference)).items == (job,)
 
 
 async def first_page_of_a_shared_reference(subject: Subject) -> None:
