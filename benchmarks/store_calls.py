@@ -211,7 +211,7 @@ CALLS: list[tuple[Callable[[Subject], Awaitable[None]], int, int]] = [
     (next_expiry, 50, 1),
     (next_start, 50, 1),
     (known_keys, 5, SWEEP),
-    (expire_a_few, 10, 1),
+    (expire_a_few, 4, 1),
     (sweep, 1, SWEEP),
     (make_room, 1, SWEEP),
     (delete, 10, 1),

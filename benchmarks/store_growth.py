@@ -26,10 +26,10 @@ from imgsvc.scheduler import now
 
 #: All jobs expire from a day after the start on: the servers find nothing to sweep.
 DAY = 24 * 3600 * 1000
-#: The oldest jobs, which sweeps and the making of room may take.
-SWEPT = 9000
-#: How many of the others are asked for by their ids.
-KNOWN = 500
+#: The oldest jobs, which sweeps and the making of room may take: room for twelve rounds.
+SWEPT = 5500
+#: How many of the others are asked for by their ids: too many to stay in a connection's cache.
+KNOWN = 2000
 
 #: The median seconds of each thing, for each database.
 Found = dict[str, list[float]]
@@ -84,7 +84,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--small", type=int, default=10_000)
     parser.add_argument("--large", type=int, default=1_000_000)
-    parser.add_argument("--rounds", type=int, default=15, help="at most 15: there must be enough to sweep")
+    parser.add_argument("--rounds", type=int, default=12, help="at most 12: there must be enough to sweep")
     parser.add_argument("--starts", type=int, default=5, help="of each server; 0: no servers")
     parser.add_argument("--seconds", type=float, default=500.0, help="at most, to fill the large one")
     parser.add_argument("--folder", type=Path, help="where the databases are made [a temporary folder]")
@@ -99,7 +99,7 @@ def main() -> None:
             sizes.append(fill(path, count, first=first, deadline=deadline))
         print(f"{'':44}" + "".join(f"{size:>12,} jobs" for size in sizes) + "    ratio")
         print(f"{'file':44}" + "".join(f"{path.stat().st_size / 1e6:>14,.0f} MB" for path in paths))
-        found = asyncio.run(compare(paths, options.rounds, min(SWEPT, options.small * 9 // 10)))
+        found = asyncio.run(compare(paths, options.rounds, min(SWEPT, options.small // 2)))
         show(found)
         if options.starts:
             servers = started(folders, options.starts) | asked(folders)

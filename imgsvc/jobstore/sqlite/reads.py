@@ -95,7 +95,8 @@ def _by_state(
     # One snapshot for all of them: a job that moves on meanwhile is seen once.
     # (A savepoint, for a rehearsal has one transaction from its beginning to its end.)
     connection.execute("SAVEPOINT page")
-    runs = [connection.execute(sql, {**values, "state": state}) for state in set(states)]
+    # A statement of its own for each: one that is being read would have to be prepared again for the next.
+    runs = [connection.execute(f"{sql} -- {state}", {**values, "state": state}) for state in set(states)]
     try:
         # Row by row: of a run that is too old for the page only the first one is read.
         newest_first = merge(*runs, key=lambda row: str(row["id"]), reverse=True)
