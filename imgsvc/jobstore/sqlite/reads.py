@@ -88,6 +88,15 @@ def jobs(connection: sqlite3.Connection, wanted: Wanted) -> Page:
     return Page(found, found[-1].id if len(rows) > wanted.limit else None)
 
 
+def in_state(sql: str, state: State) -> str:
+    """A statement with the state written out.
+
+    As a parameter it would be looked at anew for each execution, lest one of the indexes for queued jobs may
+    serve, and the whole statement prepared again: 60 µs.
+    """
+    return sql.replace(":state", f"'{state}'")
+
+
 def _by_state(
     connection: sqlite3.Connection, sql: str, values: Mapping[str, object], states: Sequence[State]
 ) -> list[sqlite3.Row]:
@@ -95,8 +104,7 @@ def _by_state(
     # One snapshot for all of them: a job that moves on meanwhile is seen once.
     # (A savepoint, for a rehearsal has one transaction from its beginning to its end.)
     connection.execute("SAVEPOINT page")
-    # A statement of its own for each: one that is being read would have to be prepared again for the next.
-    runs = [connection.execute(f"{sql} -- {state}", {**values, "state": state}) for state in set(states)]
+    runs = [connection.execute(in_state(sql, state), values) for state in set(states)]
     try:
         # Row by row: of a run that is too old for the page only the first one is read.
         newest_first = merge(*runs, key=lambda row: str(row["id"]), reverse=True)

@@ -149,6 +149,16 @@ def test_every_statement_is_used() -> None:
     assert {name for name in SQL if f'"{name}"' not in source} == set()
 
 
+@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("name", ["list_jobs_in_state", "list_jobs_of_batch", "list_jobs_by_reference"])
+def test_no_list_of_jobs_in_a_state_scans_or_sorts(
+    database: sqlite3.Connection, name: str, state: State
+) -> None:
+    plan = database.execute(f"EXPLAIN QUERY PLAN {reads.in_state(SQL[name], state)}", _Anything())
+    told = [str(row["detail"]) for row in plan]
+    assert not any(step.startswith("SCAN") or "TEMP B-TREE" in step for step in told), told
+
+
 @pytest.mark.parametrize("name", SQL)
 def test_no_statement_scans_or_sorts_a_table_that_grows(database: sqlite3.Connection, name: str) -> None:
     sql = SQL[name]
