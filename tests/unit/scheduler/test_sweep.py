@@ -13,7 +13,7 @@ import pytest
 
 from imgsvc import jobstore, storage
 from imgsvc.errors import ResultExpired, StorageUnavailable
-from imgsvc.jobs import Job, Priority, Result, State, answer_key, image_key, result_key
+from imgsvc.jobs import Job, Priority, Result, State, answer_key, image_key, new_id, result_key
 from imgsvc.jobstore import Answer, Ending, JobStore, Receipt, rank
 from imgsvc.scheduler.pending import Pending
 from imgsvc.scheduler.sweep import Sweeper, Swept
@@ -108,7 +108,7 @@ class Broken(Rehearsal):
 async def yard(result_bytes: int | None = None) -> AsyncIterator[Yard]:
     store = jobstore.connect("memory:")
     await store.open()
-    blobs = storage.connect(f"memory:{id(store)}")
+    blobs = storage.connect(f"memory:{new_id('yard')}")
     pending = Pending()
     sweeper = Sweeper(
         store,
