@@ -63,6 +63,8 @@ class Format(BaseModel):
     #: Address space that encoding takes beside the picture, roughly: an encoder that fails where there is
     #: not so much has run out of it.
     encode_bytes_per_pixel: ClassVar[float] = 16
+    #: Bytes per pixel that decoding takes at the very least, the picture included (docs/performance.md).
+    decode_least: ClassVar[float] = 1
 
     @classmethod
     def recognises(cls, head: bytes) -> bool:
@@ -73,6 +75,13 @@ class Format(BaseModel):
     def canvas(cls, head: bytes) -> Size | None:  # noqa: ARG003  # most formats are opened to learn it
         """The size that `head` declares, where merely opening such a file allocates its canvas."""
         return None
+
+    def encode_least(self, pixel_bytes: int) -> float:
+        """Bytes per pixel that encoding takes beside the picture at the very least (docs/performance.md).
+
+        `pixel_bytes` are those of the picture: 1 for grey, 4 for anything else.
+        """
+        return 0
 
     def encode(self, picture: Picture, file: BinaryIO) -> None:
         """Write the picture to `file`.

@@ -36,6 +36,11 @@ class Jpeg(Format):
     subsampling: Subsampling = Field(default="420", description="Of colour: `444` keeps all of it.")
 
     @override
+    def encode_least(self, pixel_bytes: int) -> float:
+        # A progressive one is written when all of its coefficients are there.
+        return 2 if self.progressive else 0
+
+    @override
     def encode(self, picture: Picture, file: BinaryIO) -> None:
         # Optimised Huffman tables would save 1 % of the bytes and cost 2.6 times the encoding; a
         # progressive file has them anyway.

@@ -34,6 +34,7 @@ class Webp(Format):
     decode_bytes_per_pixel: ClassVar[float] = 19
     #: Measured on 9-16 MP: 9 as usual, 17 at effort 6, 32 lossless.
     encode_bytes_per_pixel: ClassVar[float] = 32
+    decode_least: ClassVar[float] = 16
 
     quality: int = Field(default=80, ge=1, le=100, description="Of the encoder: 1 is worst, 100 largest.")
     lossless: bool = Field(default=False, description="Keep every bit; `quality` is then effort.")
@@ -54,6 +55,10 @@ class Webp(Format):
         if head[12:16] == b"VP8X" and len(head) >= 30:
             return Size(int.from_bytes(head[24:27], "little") + 1, int.from_bytes(head[27:30], "little") + 1)
         return None
+
+    @override
+    def encode_least(self, pixel_bytes: int) -> float:
+        return 11 if self.lossless else 5
 
     @override
     def encode(self, picture: Picture, file: BinaryIO) -> None:

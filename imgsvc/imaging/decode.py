@@ -101,12 +101,17 @@ def _load_frame(source: Source, index: int, limits: Limits) -> Frame:
         return Frame(_bare(picture), round(image.info.get("duration") or 0))
 
 
+def shrink(format: str, factor: float) -> int:
+    """To which fraction of its sides a picture is decoded; they are `factor` times longer than need be."""
+    return next((scale for scale in _SCALES if scale <= factor), 1) if format == "jpeg" else 1
+
+
 def _reduce(image: ImageFile.ImageFile, factor: float) -> None:
     """Have a JPEG decoded to a fraction of its size; others can't."""
     if image.format not in {"JPEG", "MPO"}:
         return
     image.decodermaxblock = 1 << 20  # fewer, larger reads
-    scale = next((scale for scale in _SCALES if scale <= factor), 1)
+    scale = shrink("jpeg", factor)
     if scale > 1:
         image.draft(None, (max(1, image.width // scale), max(1, image.height // scale)))
 

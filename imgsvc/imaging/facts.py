@@ -21,6 +21,8 @@ class Facts(BaseModel):
     #: Frames of an animation; 1 for a still picture (an MPO counts 1).
     frames: int
     has_alpha: bool
+    #: Bytes that a decoded pixel takes at least: 1 where it may be grey or nobody has looked, else 4.
+    pixel_bytes: int = 1
     #: How the picture lies in its file.
     orientation: Orientation = Orientation.UPRIGHT
 

@@ -36,6 +36,8 @@ class Limits(BaseModel):
     max_scans: int = 100
     #: Reads that opening and decoding a file may take, besides one for each 100 bytes (40 in a GIF).
     max_pieces: int = 20_000
+    #: Address space of a worker process, in bytes; None: as much as there is.
+    max_memory: int | None = 1536 * 2**20
     #: Input formats by the names of our `formats` room.
     input_formats: tuple[str, ...] = ("jpeg", "png", "webp", "gif", "avif")
     #: How many times larger than needed a reduced JPEG decode must stay (1 = like sharp's fast

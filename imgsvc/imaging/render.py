@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 from PIL.Image import Image
 
+from imgsvc.imaging.budget import check_memory
 from imgsvc.imaging.decode import Frame, decode, reduction
 from imgsvc.imaging.faults import working
 from imgsvc.imaging.limits import Limits, check_output
@@ -40,6 +41,7 @@ def render(
     opened = open_source(file, limits)
     for name, pipeline in targets:
         check_output(pipeline, opened.facts, limits, output=name)
+    check_memory(dict(targets), opened.facts, limits)
     outputs = [Output(name, pipeline, opened, images or {}) for name, pipeline in targets]
     results = dict(_run(opened, outputs, limits, clock))
     return tuple(results[name] for name, _ in targets)

@@ -72,6 +72,7 @@ def open_source(file: BinaryIO, limits: Limits) -> Source:
             height=upright.height,
             frames=count,
             has_alpha=image.has_transparency_data,
+            pixel_bytes=1 if image.mode[0] in "1LIF" and not image.has_transparency_data else 4,
             orientation=orientation,
         )
         return Source(

@@ -75,6 +75,8 @@ class Operation(BaseModel):
     geometric: ClassVar[bool] = False
     #: Takes pixels that are not upright yet and turns them: cheapest once they are fewer.
     turns: ClassVar[bool] = False
+    #: May what it gives be grey, whatever it got? (One byte a pixel instead of four.)
+    takes_colour: ClassVar[bool] = False
     #: Has a meaning only as the first operation of a pipeline.
     first_only: ClassVar[bool] = False
     #: Exists only where `IMGSVC_TEST_OPERATIONS` is set.

@@ -13,6 +13,7 @@ class Grayscale(Operation):
     """Take the colour out of the picture, by luma (ITU-R 601-2); alpha stays."""
 
     example: ClassVar[str] = "grayscale"
+    takes_colour: ClassVar[bool] = True
 
     @property
     def scales(self) -> bool:

@@ -11,6 +11,7 @@ from imgsvc import formats, logs
 from imgsvc.batches import Batch
 from imgsvc.dispatch import Dispatcher
 from imgsvc.errors import ImageRefused, NotFound
+from imgsvc.imaging.budget import check_memory
 from imgsvc.imaging.facts import Facts
 from imgsvc.imaging.limits import Limits, check_output, check_source
 from imgsvc.jobs import Image, Job, Output, Priority, State, Timings, image_id, image_key, new_id
@@ -50,8 +51,8 @@ class Submissions:
         batch, first = await self._batch(request)
         if first is not None:
             return first
-        image, known = await self._seen(staged)
-        check(request.outputs, _facts(image), self.limits)
+        image, facts, known = await self._seen(staged)
+        check(request.outputs, facts, self.limits)
         job = self._job(request, image, filename, staged.upload_ms, batch)
         adding = self._add_upload(job, staged, place, receipt, known=known)
         return await self.scheduler.crew.finish(adding)
@@ -97,8 +98,8 @@ class Submissions:
         refused, staged = file.refused, file.staged
         if staged is not None and refused is None:
             try:
-                image, known = await self._seen(staged)
-                check(request.outputs, _facts(image), self.limits)
+                image, facts, known = await self._seen(staged)
+                check(request.outputs, facts, self.limits)
             except ImageRefused as error:
                 refused = error
             else:
@@ -127,13 +128,14 @@ class Submissions:
             return None, None
         return await self.welcome(request.batch, request.reference)
 
-    async def _seen(self, staged: Staged) -> tuple[Image, bool]:
-        """What the upload is, and whether the same bytes are stored already."""
+    async def _seen(self, staged: Staged) -> tuple[Image, Facts, bool]:
+        """What the upload is and shows, and whether the same bytes are stored already."""
         known = await self.store.image(image_id(_digest(staged)))
         if known is not None and _taken(known, self.limits):
             await asyncio.to_thread(restore, self.storage, known, staged.path.read_bytes)
-            return known, True
-        return self._image(staged, await self.dispatcher.probe(staged.path, self.limits)), False
+            return known, _facts(known), True
+        facts = await self.dispatcher.probe(staged.path, self.limits)
+        return self._image(staged, facts), facts, False
 
     def _image(self, staged: Staged, facts: Facts) -> Image:
         """The upload as an image of its own, under a key of its own."""
@@ -274,9 +276,10 @@ def unreadable(file: Arrived, now: int) -> Image:
 
 
 def check(outputs: Mapping[str, Pipeline], facts: Facts, limits: Limits) -> None:
-    """Raises OutputTooLarge, naming the operation, before a pixel is read."""
+    """Raises OutputTooLarge, naming the operation, and ImageTooLargeForMemory, before a pixel is read."""
     for name, pipeline in outputs.items():
         check_output(pipeline, facts, limits, output=name)
+    check_memory(outputs, facts, limits)
 
 
 def _digest(staged: Staged) -> str:
@@ -301,4 +304,6 @@ def _facts(image: Image) -> Facts:
         height=image.height,
         frames=image.frames,
         has_alpha=image.has_alpha,
+        # Nobody has recorded whether it is grey.
+        pixel_bytes=4 if image.has_alpha else 1,
     )

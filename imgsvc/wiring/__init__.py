@@ -141,6 +141,7 @@ def _limits(settings: Settings) -> Limits:
         max_frames=settings.max_frames,
         max_output_pixels=settings.max_output_pixels,
         max_scans=settings.max_scans,
+        max_memory=settings.worker_memory,
         max_pieces=settings.max_pieces,
         input_formats=settings.input_formats,
         reduce_gap=settings.reduce_gap,

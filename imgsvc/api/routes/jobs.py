@@ -84,6 +84,7 @@ async def job_again(request: Request, id: str) -> Response:
             errors.NotFound,
             errors.ResultExpired,
             errors.InvalidOperation,
+            errors.ImageTooLargeForMemory,
             errors.OutputTooLarge,
             errors.QueueFull,
             *STORED,
@@ -297,6 +298,7 @@ async def cancel_jobs(request: Request) -> Response:
         errors=(
             *_GONE,
             errors.JobNotFinished,
+            errors.ImageTooLargeForMemory,
             errors.OutputTooLarge,
             errors.QueueFull,
             errors.Draining,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import time
 
 import pytest
+from PIL import Image
 
 from tests.acceptance.contract.client import Api, check_problem, document, fresh, problem
 from tests.servers import wait_until
@@ -86,6 +88,17 @@ def test_memory_below_the_ceiling_is_there(hasty: Api) -> None:
     job = hasty.run(fresh(), f"test-memory:{100 * 2**20}/png")
     assert job["status"] == "succeeded"
     assert job["timings"]["peak_memory_bytes"] > 100 * 2**20
+
+
+def test_what_can_not_fit_is_refused_before_it_starts(hasty: Api) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (4000, 4000), (9, 99, 200)).save(file, "PNG")
+    before = sum(lane["tasks"] for lane in hasty.workers()["lanes"])
+    found = problem(hasty.raw(file.getvalue(), ops="avif"), 422, "image-too-large-for-memory")
+    assert found["actual"] > found["limit"] == 512 * 2**20
+    assert sum(lane["tasks"] for lane in hasty.workers()["lanes"]) == before
+    problem(hasty.process(file.getvalue(), "avif"), 422, "image-too-large-for-memory")
+    assert hasty.process(file.getvalue(), "crop:8x8/png").status_code == 200
 
 
 def test_several_outputs_are_all_or_nothing_and_the_guilty_is_named(hasty: Api) -> None:

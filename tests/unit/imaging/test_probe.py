@@ -43,7 +43,7 @@ def animation(format: str, frames: int, size: tuple[int, int] = (20, 10)) -> byt
 @pytest.mark.parametrize("format", ["jpeg", "png", "webp", "gif", "avif"])
 def test_the_facts_of_every_format(format: str) -> None:
     assert facts(photo(60, 40, format=format)) == Facts(
-        format=format, width=60, height=40, frames=1, has_alpha=False
+        format=format, width=60, height=40, frames=1, has_alpha=False, pixel_bytes=4
     )
 
 

@@ -1,0 +1,56 @@
+"""What a picture and its pipelines need of memory at the very least: refused before anything is decoded.
+
+The figures are the smallest that were measured, on flat pictures (docs/performance.md): what is refused here
+could not have worked. What may or may not work is tried, and meets RLIMIT_AS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from imgsvc import formats
+from imgsvc.errors import ImageTooLargeForMemory
+from imgsvc.imaging.decode import reduction, shrink
+from imgsvc.imaging.facts import Facts
+from imgsvc.imaging.limits import Limits
+from imgsvc.pipeline import Pipeline
+
+#: Address space that a worker process takes before it has seen a picture; 74 MiB were measured.
+_BASE = 70 * 2**20
+_GREY = 1
+
+
+def check_memory(pipelines: Mapping[str, Pipeline], facts: Facts, limits: Limits) -> None:
+    """Refuse what a worker's memory can't hold, naming the output; raises ImageTooLargeForMemory."""
+    if limits.max_memory is None:
+        return
+    scale = shrink(facts.format, reduction(facts, list(pipelines.values())) / limits.reduce_gap)
+    for name, pipeline in pipelines.items():
+        least = _BASE + round(max(_decoding(facts, scale), _working(pipeline, facts, scale)))
+        if least > limits.max_memory:
+            raise ImageTooLargeForMemory(
+                f"this takes at least {least >> 20} MiB of memory, a worker has {limits.max_memory >> 20}",
+                limit=limits.max_memory,
+                actual=least,
+                output=name,
+            )
+
+
+def _decoding(facts: Facts, scale: int) -> float:
+    """Bytes for the first frame, when a JPEG is decoded to a fraction of its sides."""
+    each = max(facts.pixel_bytes, formats.registry()[facts.format].decode_least)
+    return facts.size.pixels / scale**2 * each
+
+
+def _working(pipeline: Pipeline, facts: Facts, scale: int) -> float:
+    """Bytes for the largest picture on the way, or for the frames of the result and their encoder."""
+    result = pipeline.format or formats.registry()[facts.format]()
+    frames = facts.frames if result.animated else 1
+    size = facts.size if pipeline.upright else facts.stored
+    each, largest = facts.pixel_bytes, 0.0
+    for operation in pipeline.operations:
+        size = operation.size_after(size)
+        each = _GREY if operation.takes_colour else each
+        # Before the first resize the picture is smaller by `scale` than its size says.
+        largest = max(largest, each * size.pixels / scale**2)
+    return max(largest, size.pixels * (frames * each + result.encode_least(each)))
