@@ -13,16 +13,18 @@ def command(*, dry_run: bool, as_json: bool, data_dir: str | None) -> None:
     """Remove what has expired, is over the cap on results or belongs to nobody.
 
     A running service does so by itself; this is for the data directory of one that is stopped. Exit 0 when
-    all of it was removed, 1 when a service is running or something could not be removed.
+    all of it was removed, 1 when a service is running or something could not be removed, 2 for settings
+    that are not allowed.
     """
-    from imgsvc.cli._settings import settings_or_exit
+    from imgsvc.cli._settings import refusals, settings_or_exit
 
     settings = settings_or_exit(data_dir=data_dir)
 
     from imgsvc.cli._gc import CannotCollect, collect, document, table
 
     try:
-        swept = collect(settings, dry_run=dry_run)
+        with refusals():
+            swept = collect(settings, dry_run=dry_run)
     except CannotCollect as error:
         click.echo(f"imgsvc: {error}", err=True)
         raise click.exceptions.Exit(1) from None

@@ -19,10 +19,12 @@ def command(host: str | None, port: str | None, workers: str | None, data_dir: s
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
 
-    from imgsvc.cli._settings import settings_or_exit
+    from imgsvc.cli._settings import refusals, settings_or_exit
 
     settings = settings_or_exit(host=host, port=port, workers=workers, data_dir=data_dir)
 
     from imgsvc.cli._server import serve
 
-    raise click.exceptions.Exit(serve(settings))
+    with refusals():
+        code = serve(settings)
+    raise click.exceptions.Exit(code)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from uuid_utils import uuid7
 
-from imgsvc import dispatch, jobstore, storage
+from imgsvc import dispatch, storage
 from imgsvc.config import Settings
 from imgsvc.dispatch import Resources
 from imgsvc.errors import InsufficientStorage, StorageBusy
@@ -21,7 +21,7 @@ from imgsvc.logs import LogObserver
 from imgsvc.metrics import Metrics
 from imgsvc.scheduler import Observer, Policy, Scheduler
 from imgsvc.service import Service
-from imgsvc.wiring.house import CannotOpen, DirectoryInUse, data_directory, refusals
+from imgsvc.wiring.house import CannotOpen, DirectoryInUse, connected, data_directory, refusals, setting
 
 __all__ = ["CannotOpen", "DirectoryInUse", "open_service"]
 
@@ -41,21 +41,22 @@ async def open_service(
 ) -> AsyncIterator[Service]:
     """A service with all its parts, serving until the context is left, which drains it.
 
-    Raises CannotOpen; with `isolated` also for a dispatcher whose tasks could harm each other or the
-    service. Leaving waits for running work up to `shutdown_grace`, unless `Service.stop` has done so.
+    Raises CannotOpen, and SettingsRefused for a part that there is not or that refuses its options; with
+    `isolated` also for a dispatcher whose tasks could harm each other or the service. Leaving waits for
+    running work up to `shutdown_grace`, unless `Service.stop` has done so.
     """
     metrics = metrics or Metrics()
     boot = uuid7().hex
+    # Who may not have what the settings ask for leaves the disk as it is.
+    blobs, store = connected(settings)
+    staging = _staging_folder(blobs, settings) / boot
+    dispatcher = _dispatcher(settings, staging, isolated=isolated)
     async with AsyncExitStack() as stack:
         stack.enter_context(data_directory(settings.data_dir))
         with refusals():
-            blobs = storage.connect(settings.storage)
-            store = jobstore.connect(settings.jobs)
-            staging = stack.enter_context(_staging(_staging_folder(blobs, settings), boot))
-            dispatcher = dispatch.connect(settings.dispatch, _resources(settings, staging))
-            if isolated and not dispatcher.isolates:
-                raise CannotOpen(f"{settings.dispatch} does not isolate tasks from each other")
-            await _patiently(store.open, settings.start_patience)
+            stack.enter_context(_staging(staging))
+            with refusals(hint="; IMGSVC_JOBS says where it is"):
+                await _patiently(store.open, settings.start_patience)
             stack.push_async_callback(store.close)
             stack.push_async_callback(dispatcher.stop)
             await dispatcher.start()
@@ -86,6 +87,14 @@ async def open_service(
         )
 
 
+def _dispatcher(settings: Settings, scratch: Path, *, isolated: bool) -> dispatch.Dispatcher:
+    with setting("dispatch", settings.dispatch, "imgsvc.dispatch"):
+        dispatcher = dispatch.connect(settings.dispatch, _resources(settings, scratch))
+        if isolated and not dispatcher.isolates:
+            raise ValueError("a task could harm the others and the service; allowed is loky:")
+    return dispatcher
+
+
 async def _patiently(start: Callable[[], Awaitable[None]], patience: float) -> None:
     """Start a part, waiting for what passes: a lock that another process holds, a disk that is full.
 
@@ -108,17 +117,16 @@ def _staging_folder(blobs: storage.Storage, settings: Settings) -> Path:
 
 
 @contextmanager
-def _staging(folder: Path, boot: str) -> Iterator[Path]:
-    """This boot's own staging folder; what earlier boots left is removed, for they are dead."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for left in folder.iterdir():
+def _staging(ours: Path) -> Iterator[None]:
+    """This boot's own staging folder; what earlier boots left beside it is removed, for they are dead."""
+    ours.parent.mkdir(parents=True, exist_ok=True)
+    for left in ours.parent.iterdir():
         if left.is_dir():
             dispatch.sweep(left)
             shutil.rmtree(left, ignore_errors=True)
-    ours = folder / boot
     ours.mkdir()
     try:
-        yield ours
+        yield
     finally:
         shutil.rmtree(ours, ignore_errors=True)
 

@@ -7,22 +7,22 @@ from contextlib import asynccontextmanager
 
 from uuid_utils import uuid7
 
-from imgsvc import jobstore, storage
+from imgsvc import storage
 from imgsvc.config import Settings
 from imgsvc.scheduler import Pending, Sweeper, now
-from imgsvc.wiring.house import data_directory, refusals
+from imgsvc.wiring.house import connected, data_directory, refusals
 
 
 @asynccontextmanager
 async def open_sweeper(settings: Settings, *, rehearsal: bool = False) -> AsyncIterator[Sweeper]:
     """The sweeper of a service that is stopped, alone in its data directory until the context is left.
 
-    In a rehearsal it tells the same and removes nothing. Raises CannotOpen, DirectoryInUse.
+    In a rehearsal it tells the same and removes nothing. Raises CannotOpen, DirectoryInUse,
+    SettingsRefused.
     """
+    blobs, store = connected(settings)
     with data_directory(settings.data_dir, create=False):
         with refusals():
-            blobs = storage.connect(settings.storage)
-            store = jobstore.connect(settings.jobs)
             # Without its record every file would pass for garbage.
             await store.open(create=False, rehearsal=rehearsal)
         try:

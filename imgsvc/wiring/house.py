@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from imgsvc import jobstore, plugins, storage
+from imgsvc.config import Settings, SettingsRefused
 from imgsvc.dispatch import CannotStart
 from imgsvc.errors import ImgsvcError
 
@@ -26,14 +28,38 @@ class DirectoryInUse(CannotOpen):
 
 
 @contextmanager
-def refusals() -> Iterator[None]:
-    """What a part says of its options or of its medium, as a reason not to start."""
+def refusals(hint: str = "") -> Iterator[None]:
+    """What a part says of its medium, as a reason not to start; `hint` tells which setting is about it."""
     try:
         yield
-    except (LookupError, ValueError, ImgsvcError, CannotStart) as error:
-        raise CannotOpen(str(error.args[0] if error.args else error)) from error
+    except (ImgsvcError, CannotStart) as error:
+        # Our own errors are fit for clients' eyes: what is behind them is for the operator's.
+        behind = error.__cause__
+        more = "" if behind is None or isinstance(behind, ImgsvcError) else f": {behind}"
+        raise CannotOpen(f"{error}{more}{hint}") from error
     except OSError as error:
         raise CannotOpen(f"{error.strerror}: {error.filename}") from error
+
+
+@contextmanager
+def setting(name: str, url: str, room: str) -> Iterator[None]:
+    """What is wrong with the URL that a setting gives to a room. Raises SettingsRefused."""
+    try:
+        yield
+    except (LookupError, ValueError) as error:
+        why = str(error)
+        if isinstance(error, LookupError):
+            allowed = ", ".join(f"{scheme}:" for scheme in plugins.names(room))
+            why = f"there is no {url.partition(':')[0]}:, allowed are {allowed}"
+        raise SettingsRefused([f"IMGSVC_{name.upper()}={url!r}: {why}"]) from error
+
+
+def connected(settings: Settings) -> tuple[storage.Storage, jobstore.JobStore]:
+    """The storage and the job store, neither opened nor made yet. Raises SettingsRefused."""
+    with setting("storage", settings.storage, "imgsvc.storage"):
+        blobs = storage.connect(settings.storage)
+    with setting("jobs", settings.jobs, "imgsvc.jobstore"):
+        return blobs, jobstore.connect(settings.jobs)
 
 
 @contextmanager

@@ -134,15 +134,38 @@ def test_a_signal_in_its_first_moments_ends_it_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "scheme", ["IMGSVC_STORAGE=ftp://x", "IMGSVC_JOBS=oracle:x", "IMGSVC_DISPATCH=inline:"]
+    ("name", "value", "allowed"),
+    [
+        ("IMGSVC_STORAGE", "ftp://x", "file:, memory:"),
+        ("IMGSVC_STORAGE", "file://x", "file:///data"),
+        ("IMGSVC_JOBS", "oracle:x", "memory:, sqlite:"),
+        ("IMGSVC_JOBS", "sqlite:x?patience=1", "sqlite:///"),
+        ("IMGSVC_DISPATCH", "inline:", "loky:"),
+        ("IMGSVC_DISPATCH", "celery:", "inline:, loky:"),
+    ],
 )
-def test_a_part_that_is_not_there_or_does_not_isolate_is_refused(tmp_path: Path, scheme: str) -> None:
-    name, _, value = scheme.partition("=")
+def test_a_part_that_is_not_there_or_is_not_fit_is_a_setting_that_is_not_allowed(
+    tmp_path: Path, name: str, value: str, allowed: str
+) -> None:
     settings = {name: value, "IMGSVC_DATA_DIR": str(tmp_path / "data"), "IMGSVC_PORT": "0"}
     found = run("serve", settings=settings)
-    assert found.returncode == 1
-    assert found.stderr.startswith("imgsvc: ")
-    assert "Traceback" not in found.stderr
+    assert found.returncode == 2, found.stderr
+    (line,) = found.stderr.splitlines()
+    assert line.startswith(f"imgsvc: {name}={value!r}: ")
+    assert allowed in line
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_database_that_is_none_is_named_with_the_reason_and_the_setting(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("This is no database. " * 500)
+    for path, why in ((tmp_path / "notes.txt", "not a database"), (tmp_path / "none" / "x", "no folder")):
+        settings = {"IMGSVC_DATA_DIR": str(tmp_path / "data"), "IMGSVC_PORT": "0"}
+        found = run("serve", settings=settings | {"IMGSVC_JOBS": f"sqlite://{path}"})
+        assert found.returncode == 1
+        (line,) = found.stderr.splitlines()
+        assert f"the job database {path} can't be opened: " in line
+        assert why in line
+        assert "IMGSVC_JOBS" in line
 
 
 @contextmanager

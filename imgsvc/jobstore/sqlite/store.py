@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from imgsvc.errors import Problem
+from imgsvc.errors import Problem, Unavailable
 from imgsvc.jobs import Image, Job, Priority, State
 from imgsvc.jobstore._base import Backlog, Ending, ImagePage, Page, Stored
 from imgsvc.jobstore._checks import (
@@ -24,6 +24,7 @@ from imgsvc.jobstore.sqlite import reads, receipts, writes
 from imgsvc.jobstore.sqlite.batch_calls import BatchCalls
 from imgsvc.jobstore.sqlite.clerk import Clerk, one_by_one, rehearsed, together
 from imgsvc.jobstore.sqlite.connection import reader, writer
+from imgsvc.jobstore.sqlite.faults import opening
 from imgsvc.jobstore.sqlite.line import Line
 
 #: How many rows a long piece of work changes at a time: some 10 ms, in which nobody else is served.
@@ -63,11 +64,14 @@ class SqliteStore(BatchCalls):
     async def open(self, *, create: bool = True, rehearsal: bool = False) -> None:
         """See `JobStore.open`."""
         self._writer, self._reader = self._clerks(create=create, rehearsal=rehearsal)
-        # The writer migrates, so the reader comes second.
-        await self._writer.start()
         try:
+            # The writer migrates, so the reader comes second.
+            await self._writer.start()
             if self._reader is not self._writer:
                 await self._reader.start()
+        except Unavailable as error:
+            await self._writer.stop()
+            raise opening(error, self._path) from error
         except BaseException:
             await self._writer.stop()
             raise

@@ -9,7 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 
@@ -67,6 +67,62 @@ async def test_a_path_may_hold_anything(tmp_path: Path) -> None:
         await store.ping()
     assert (tmp_path / "a ?#b").exists()
     assert "a ?#b" in repr(store)
+
+
+# -- what can't be opened -------------------------------------------------------------------------
+
+
+def garbled(path: Path) -> Path:
+    path.write_bytes(b"no database at all " * 400)
+    return path
+
+
+def folder(path: Path) -> Path:
+    path.mkdir()
+    return path
+
+
+def newer(path: Path) -> Path:
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("PRAGMA user_version = 999")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("made", "why"),
+    [
+        (garbled, "file is not a database"),
+        (folder, "it is a folder"),
+        (lambda path: path / "below" / "x", "there is no folder .*below"),
+        (lambda path: garbled(path) / "x", "there is no folder .*sqlite3"),
+        (newer, "written by a newer imgsvc"),
+    ],
+)
+async def test_a_file_that_can_not_be_opened_is_named_with_the_reason(
+    path: Path, made: Callable[[Path], Path], why: str
+) -> None:
+    found = made(path)
+    with pytest.raises(StorageUnavailable, match=why) as caught:
+        await jobstore.connect(f"sqlite://{found}").open()
+    assert f"the job database {found} can't be opened" in str(caught.value)
+
+
+_AS_NOBODY = """
+import asyncio, concurrent.futures.thread, os, sys
+from imgsvc import jobstore
+store = jobstore.connect(sys.argv[1])
+if os.geteuid() == 0:
+    os.setresuid(65534, 65534, 65534)
+asyncio.run(store.open())
+"""
+
+
+def test_a_folder_that_may_not_be_written_to_is_named(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(0o500)
+    command = [sys.executable, "-c", _AS_NOBODY, f"sqlite://{closed}/x.sqlite3"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    assert "can't be opened: no permission to " in found.stderr
 
 
 # -- the file -------------------------------------------------------------------------------------
