@@ -14,7 +14,7 @@ import pytest
 from imgsvc.errors import StorageUnavailable
 from imgsvc.jobs import Job
 from imgsvc.jobstore.sqlite import writes
-from imgsvc.jobstore.sqlite.clerk import TOGETHER, Clerk, Errand, together
+from imgsvc.jobstore.sqlite.clerk import TOGETHER, Clerk, Errand, Journal, together
 from imgsvc.jobstore.sqlite.connection import writer
 from tests.records import a_job
 
@@ -68,6 +68,50 @@ async def test_errands_share_a_transaction(database: sqlite3.Connection) -> None
     assert commits(traced) == 1
     assert [errand.result for errand in handed] == [1] * 50
     assert numbers(database) == list(range(50))
+
+
+class Told(Journal):
+    """A journal of what a trigger tells."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.open: list[int] = []
+        self.committed: list[int] = []
+        connection.create_function("tell", 1, self.open.append)
+        connection.execute("CREATE TRIGGER told AFTER INSERT ON t BEGIN SELECT tell(NEW.x); END")
+        connection.execute(
+            "CREATE TRIGGER no BEFORE INSERT ON t WHEN NEW.x = 13 BEGIN SELECT RAISE(ABORT, 'no'); END"
+        )
+
+    @property
+    def length(self) -> int:
+        return len(self.open)
+
+    def commit(self) -> None:
+        self.committed += self.open
+        self.open.clear()
+
+    def roll_back(self, length: int = 0) -> None:
+        del self.open[length:]
+
+
+def fails_half_way(connection: sqlite3.Connection) -> None:
+    connection.execute("INSERT INTO t VALUES (11), (12), (13)")
+
+
+def fails_afterwards(connection: sqlite3.Connection) -> None:
+    connection.execute("INSERT INTO t VALUES (21)")
+    raise LookupError("refused after something was written")
+
+
+@pytest.mark.parametrize("failing", [fails_half_way, fails_afterwards, full])
+async def test_a_journal_is_told_what_is_committed_and_nothing_else(
+    database: sqlite3.Connection, failing: Callable[[sqlite3.Connection], object]
+) -> None:
+    journal = Told(database)
+    together(database, errands(inserting(1), failing, inserting(2)), journal)
+    assert sorted(journal.committed) == numbers(database) == [1, 2]
+    together(database, errands(failing), journal)
+    assert (sorted(journal.committed), journal.open) == ([1, 2], [])
 
 
 async def test_a_refusal_costs_its_neighbours_nothing(database: sqlite3.Connection) -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from imgsvc import jobstore
 from imgsvc.errors import InsufficientStorage, QueueFull
-from imgsvc.jobstore import JobStore
+from imgsvc.jobstore import Backlog, JobStore
+from imgsvc.jobstore.memory.store import MemoryStore
 from imgsvc.scheduler import Policy
 from imgsvc.service.room import Room
 from imgsvc.storage.memory import MemoryStorage
@@ -33,9 +34,20 @@ class SmallDisk(MemoryStorage):
         return self.free
 
 
+class SlowStore(MemoryStore):
+    """A store whose answers are old when they arrive."""
+
+    async def backlog(self) -> Backlog:
+        found = await super().backlog()
+        await asyncio.sleep(0.02)
+        return found
+
+
 @asynccontextmanager
-async def room(free: int | None = None, **policy: int) -> AsyncIterator[tuple[Room, JobStore, SmallDisk]]:
-    store = jobstore.connect("memory:")
+async def room(
+    free: int | None = None, store: JobStore | None = None, **policy: int
+) -> AsyncIterator[tuple[Room, JobStore, SmallDisk]]:
+    store = store or jobstore.connect("memory:")
     await store.open()
     disk = SmallDisk(free)
     yield Room(store, disk, Policy(**policy), lambda backlog: 7.0 + (backlog or 0)), store, disk
@@ -90,6 +102,21 @@ async def test_as_many_uploads_as_there_are_places_all_get_one() -> None:
                     await asyncio.sleep(0.02)
 
         await asyncio.gather(*(submit(number) for number in range(40)))
+        with pytest.raises(QueueFull):
+            await it.reserve(10)
+
+
+async def test_what_is_added_while_the_queue_is_counted_is_not_forgotten() -> None:
+    async with room(store=SlowStore(), queue_limit=2) as (it, store, _):
+        (await it.reserve(10)).leave()  # counts, and is right for a while
+        first, second = await it.reserve(10), await it.reserve(10)
+        third = asyncio.create_task(it.reserve(10))
+        await asyncio.sleep(0.005)  # it counts: two are reserved, none is there
+        for number, place in enumerate((first, second)):
+            async with it.adding(10, place):
+                await add(store, str(number))
+        with pytest.raises(QueueFull):
+            await third
         with pytest.raises(QueueFull):
             await it.reserve(10)
 
