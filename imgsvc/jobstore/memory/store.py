@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
 from imgsvc.errors import ImageInUse, NotFound, Problem, ResultExpired, StorageUnavailable, WorkerCrashed
-from imgsvc.jobs import TRANSITIONS, Attempt, Image, Job, Priority, State, owner
-from imgsvc.jobstore._base import REMEMBERED_MS, Backlog, Ending, ImagePage, Page, Stored
+from imgsvc.jobs import TRANSITIONS, Attempt, Image, Job, Priority, State
+from imgsvc.jobstore._base import Backlog, Ending, ImagePage, Page
 from imgsvc.jobstore._checks import (
     check_answer,
     check_failed,
@@ -21,11 +21,12 @@ from imgsvc.jobstore._checks import (
 )
 from imgsvc.jobstore._receipts import Answer, Receipt
 from imgsvc.jobstore.memory.batch_calls import BatchCalls
+from imgsvc.jobstore.memory.housekeeping import Housekeeping
 from imgsvc.jobstore.memory.pictures import Pictures
 from imgsvc.jobstore.memory.receipts import Receipts
 
 
-class MemoryStore(BatchCalls):
+class MemoryStore(BatchCalls, Housekeeping):
     """See `jobstore.JobStore`."""
 
     def __init__(self) -> None:
@@ -278,63 +279,6 @@ class MemoryStore(BatchCalls):
         check_answer(answer)
         return self._receipts.answered(receipt, answer)
 
-    async def expire(self, now: int, *, limit: int) -> Sequence[Job]:
-        """See `JobStore.expire`."""
-        ends = ((job.expires_at, job.id) for job in self._jobs.values() if job.expires_at is not None)
-        due = sorted(end for end in ends if end[0] <= now)[:limit]
-        return [self._drop(its, now) for its in sorted(its for _, its in due)]
-
-    async def stored(self) -> Stored:
-        """See `JobStore.stored`."""
-        return Stored(results=sum(map(_weight, self._jobs.values())), images=self._pictures.bytes())
-
-    async def make_room(
-        self, now: int, *, down_to: int, limit: int, spare: Collection[str] = ()
-    ) -> Sequence[Job]:
-        """See `JobStore.make_room`."""
-        excess = sum(map(_weight, self._jobs.values())) - down_to
-        ended = ((job.finished_at, job.id) for job in self._jobs.values() if _weight(job))
-        gone = []
-        oldest = [its for _, its in sorted(ended)[:-1] if self._jobs[its].batch not in spare]
-        for its in oldest[:limit]:
-            if excess <= 0:
-                break
-            gone.append(its)
-            excess -= _weight(self._jobs[its])
-        return [self._drop(its, now) for its in sorted(gone)]
-
-    async def unneeded_images(self, now: int, *, limit: int) -> Sequence[str]:
-        """See `JobStore.unneeded_images`."""
-        needed = {job.image.id for job in self._to_do()}
-        return self._pictures.remove_unneeded(now, limit, needed=needed, shown=self._shown_images())
-
-    async def expire_receipts(self, now: int, *, limit: int) -> tuple[int, Sequence[str]]:
-        """See `JobStore.expire_receipts`."""
-        self._check_open()
-        return self._receipts.expire(now, limit)
-
-    async def next_expiry(self) -> int | None:
-        """See `JobStore.next_expiry`."""
-        self._check_open()
-        jobs = (job.expires_at for job in self._jobs.values())
-        times = [
-            at for at in (*jobs, self._pictures.next_expiry(), self._next_batch_expiry()) if at is not None
-        ]
-        return min(times, default=None)
-
-    async def known_keys(self, keys: Sequence[str]) -> frozenset[str]:
-        """See `JobStore.known_keys`."""
-        answers = self._receipts.blobs()
-        return frozenset(key for key in keys if key in answers or key in self._names(owner(key)))
-
-    async def forget(self, now: int) -> None:
-        """See `JobStore.forget`."""
-        self._check_open()
-        then = now - REMEMBERED_MS
-        self._removed = {its: at for its, at in self._removed.items() if at >= then}
-        self._pictures.forget(then, shown=self._shown_images())
-        self._forget_batches(then)
-
     async def paused(self) -> bool:
         """See `JobStore.paused`."""
         self._check_open()
@@ -372,14 +316,6 @@ class MemoryStore(BatchCalls):
     def _shown(self, job: Job) -> Job:
         return job.evolve(image=self._pictures.shown(job.image.id))
 
-    def _shown_images(self) -> set[str]:
-        return {job.image.id for job in self._jobs.values()}
-
-    def _names(self, id: str | None) -> set[str]:
-        """The blob keys that an image or a job names."""
-        image, job = self._pictures.find(id or ""), self._jobs.get(id or "")
-        return {image.key} if image else {result.key for result in job.results} if job else set()
-
     def _put(self, job: Job) -> Job:
         self._jobs[job.id] = job
         if job.state.ended:
@@ -392,11 +328,6 @@ class MemoryStore(BatchCalls):
         self._removed[id] = now
         self._left(job)
         return job
-
-
-def _weight(job: Job) -> int:
-    """Bytes of a job's results."""
-    return sum(result.bytes for result in job.results)
 
 
 def _closed(job: Job, at: int, outcome: str) -> Job:
