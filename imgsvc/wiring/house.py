@@ -11,7 +11,7 @@ from pathlib import Path
 from imgsvc import jobstore, plugins, storage
 from imgsvc.config import Settings, SettingsRefused
 from imgsvc.dispatch import CannotStart
-from imgsvc.errors import ImgsvcError
+from imgsvc.errors import ImgsvcError, StorageUnavailable
 
 
 class CannotOpen(Exception):
@@ -33,8 +33,8 @@ def refusals(hint: str = "") -> Iterator[None]:
     try:
         yield
     except (ImgsvcError, CannotStart) as error:
-        # Our own errors are fit for clients' eyes: what is behind them is for the operator's.
-        behind = error.__cause__
+        # To clients it says no more than that; what is behind it is for the operator's eyes.
+        behind = error.__cause__ if isinstance(error, StorageUnavailable) else None
         more = "" if behind is None or isinstance(behind, ImgsvcError) else f": {behind}"
         raise CannotOpen(f"{error}{more}{hint}") from error
     except OSError as error:
