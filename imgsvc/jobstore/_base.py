@@ -248,6 +248,12 @@ class JobStore(BatchStore, Protocol):
     async def counts(self) -> Mapping[State, int]:
         """Jobs by state, as recorded now; every state is there."""
 
+    async def last_ranks(self) -> Mapping[Priority, int]:
+        """The largest rank among queued jobs of each priority that has any; it looks at every queued job."""
+
+    async def hasten(self, latest: int) -> None:
+        """Queued jobs whose `not_before` is later than `latest` may start at once."""
+
     async def next_start(self, now: int = 0) -> int | None:
         """The earliest `not_before` later than `now` among queued jobs; None when none waits for its time."""
 

@@ -18,23 +18,25 @@ class Alarm:
         self._ring = ring
         self._clock = clock
         self._handle: asyncio.TimerHandle | None = None
-        self._at: int | None = None
+        #: When it rings, by the loop's clock: the wall clock may be set meanwhile.
+        self._when: float | None = None
 
     def set(self, at: int) -> None:
         """Ring at `at` (milliseconds since the epoch) or earlier."""
-        if self._at is not None and self._at <= at:
+        loop = asyncio.get_running_loop()
+        when = loop.time() + max(0, at - self._clock()) / 1000 + _MARGIN_S
+        if self._when is not None and self._when <= when:
             return
         self.clear()
-        self._at = at
-        delay = max(0, at - self._clock()) / 1000 + _MARGIN_S
-        self._handle = asyncio.get_running_loop().call_later(delay, self._rings)
+        self._when = when
+        self._handle = loop.call_at(when, self._rings)
 
     def clear(self) -> None:
         """Do not ring."""
         if self._handle is not None:
             self._handle.cancel()
-        self._handle = self._at = None
+        self._handle = self._when = None
 
     def _rings(self) -> None:
-        self._handle = self._at = None
+        self._handle = self._when = None
         self._ring()

@@ -41,6 +41,8 @@ class Run:
     lane: int
     #: From handing the task to the lane to its report.
     run_ms: float
+    #: From the job's creation to this start.
+    queue_ms: float = 0.0
     #: It was killed so that the server can stop.
     drained: bool = False
 
@@ -85,12 +87,11 @@ def _again(outcome: str, at: int, *, pause_s: float = 0, drained: bool = False) 
 def _end(job: Job, run: Run, state: State, at: int, settle_ms: float) -> Ending:
     report = run.report
     upload_ms = job.timings.upload_ms
-    queue_ms = float((job.started_at or at) - job.created_at)
     timings = job.timings.model_copy(
         update={
-            "queue_ms": queue_ms,
+            "queue_ms": run.queue_ms,
             "run_ms": round(run.run_ms, 3),
-            "total_ms": round((upload_ms or 0.0) + queue_ms + run.run_ms + settle_ms, 3),
+            "total_ms": round((upload_ms or 0.0) + run.queue_ms + run.run_ms + settle_ms, 3),
             "cpu_ms": report.cpu_ms,
             "peak_memory_bytes": report.peak_memory_bytes,
             "memory_method": report.memory_method,

@@ -17,8 +17,10 @@ from imgsvc.worker import Outcome, Report, Task
 class Running:
     """One start of a job, from its claim until what became of it is recorded."""
 
-    def __init__(self, job: Job, slot: Slot, freed: Callable[[Slot], None]) -> None:
+    def __init__(self, job: Job, slot: Slot, freed: Callable[[Slot], None], queue_ms: float) -> None:
+        """`queue_ms` is how long the job has waited for this start."""
         self.job = job
+        self._queue_ms = queue_ms
         self.lane = slot.lane
         #: Its cancellation is recorded already: nothing is left to settle.
         self.canceled = False
@@ -45,11 +47,12 @@ class Running:
     def refuse(self, problem: Problem) -> Run:
         """Spend no lane on it."""
         self._work.skip()
-        return Run(Report(outcome=Outcome.REFUSED, problem=problem), self.lane, 0.0)
+        return Run(Report(outcome=Outcome.REFUSED, problem=problem), self.lane, 0.0, self._queue_ms)
 
     async def run(self, task: Task, timeout: float) -> Run:
         """Do the task and give the lane back."""
         began = time.perf_counter()
         report = await self._work.run(task, timeout)
         bugs.tell_of(report, job=self.job.id)
-        return Run(report, self.lane, (time.perf_counter() - began) * 1000, drained=self.drained)
+        run_ms = (time.perf_counter() - began) * 1000
+        return Run(report, self.lane, run_ms, self._queue_ms, drained=self.drained)

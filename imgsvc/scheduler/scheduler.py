@@ -29,6 +29,7 @@ from imgsvc.scheduler.policy import Policy
 from imgsvc.scheduler.quarantine import Quarantine, Suspect
 from imgsvc.scheduler.rate import Pace, Rate
 from imgsvc.scheduler.starts import Starts
+from imgsvc.scheduler.steady import Steady
 from imgsvc.scheduler.sweep import Sweeper
 from imgsvc.scheduler.waiters import Ended, Waiters
 from imgsvc.storage import Storage
@@ -86,7 +87,9 @@ class Scheduler:
         self._waiters = Waiters()
         self._audience = Audience(observers)
         self._calls = Calls(self._line, self._rate, self._give)
-        self._alarm = Alarm(lambda: self.crew.start(self._starts.recount()), clock)
+        self._alarm = Alarm(lambda: self.crew.start(self._starts.look_again()), clock)
+        #: Tells durations and places in the line.
+        self.steady = Steady(clock)
         self._starts = Starts(
             store=store,
             storage=storage.url,
@@ -95,6 +98,7 @@ class Scheduler:
             backoff=Backoff(policy.retry_base_s, policy.retry_cap_s, random or Random()),  # noqa: S311  # spreads tries
             quarantine=self.quarantine,
             clock=clock,
+            steady=self.steady,
             line=self._line,
             rate=self._rate,
             pace=self._pace,
@@ -122,7 +126,11 @@ class Scheduler:
             if job.state.ended:
                 self._audience.job_ended(job)
         self._line.pause(paused=await self._store.paused())
-        await self._starts.recount()
+        # The clock may have been set back since the last server: nobody passes those who wait.
+        ranks = await self._store.last_ranks()
+        for priority, last in ranks.items():
+            self.steady.follow(last + round(priority.classes * self._policy.ageing_s * 1000))
+        await self._starts.look_again()
         self.crew.start(self._batches.resume())
         self._loops = [asyncio.create_task(self._serve()), asyncio.create_task(self.sweeper.run())]
 

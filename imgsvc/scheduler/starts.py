@@ -26,6 +26,7 @@ from imgsvc.scheduler.policy import Policy
 from imgsvc.scheduler.quarantine import Quarantine, Suspect
 from imgsvc.scheduler.rate import Pace, Rate
 from imgsvc.scheduler.running import Running
+from imgsvc.scheduler.steady import Steady
 from imgsvc.scheduler.sweep import Sweeper
 from imgsvc.worker import Outcome
 
@@ -48,6 +49,7 @@ class Starts:
     backoff: Backoff
     quarantine: Quarantine
     clock: Clock
+    steady: Steady
     line: Line
     rate: Rate
     pace: Pace
@@ -76,7 +78,7 @@ class Starts:
         if job is None:
             slot.release()
             return False
-        running = self.running[job.id] = Running(job, slot, self.freed)
+        running = self.running[job.id] = Running(job, slot, self.freed, self.steady.since(job.created_at))
         if job.id in self._canceled:
             running.cancel()
         if not self.line.claims:
@@ -149,6 +151,20 @@ class Starts:
         else:
             self.line.recounted(backlog.queued, since)
             self.line.rest(resting=False)
+
+    async def look_again(self) -> None:
+        """The time of some job may have come, or the store is back.
+
+        A time that is further away than any pause was told by a clock that has been set back since: it
+        has come.
+        """
+        latest = self.clock() + round(self.policy.retry_cap_s * 1000)
+        try:
+            await self.store.hasten(latest)
+        except Unavailable as error:
+            self._failed(error)
+        else:
+            await self.recount()
 
     async def set_alarm(self) -> None:
         """Nothing may start now: come back when something may."""

@@ -263,6 +263,17 @@ class MemoryStore(BatchCalls, Housekeeping):
             found[job.state] += 1
         return found
 
+    async def last_ranks(self) -> Mapping[Priority, int]:
+        """See `JobStore.last_ranks`."""
+        ordered = sorted(self._queued(), key=self._place)
+        return {job.priority: self._ranks[job.id] for job in ordered}
+
+    async def hasten(self, latest: int) -> None:
+        """See `JobStore.hasten`."""
+        for job in self._queued():
+            if job.not_before is not None and job.not_before > latest:
+                self._put(job.evolve(not_before=None))
+
     async def next_start(self, now: int = 0) -> int | None:
         """See `JobStore.next_start`."""
         starts = (job.not_before for job in self._queued() if job.not_before is not None)

@@ -274,6 +274,13 @@ SELECT
 -- counts --
 SELECT state, jobs FROM tally
 
+-- last_ranks --
+SELECT priority, max(rank) AS rank FROM jobs WHERE state = 'queued' GROUP BY priority
+
+-- hasten --
+UPDATE jobs INDEXED BY jobs_delayed SET not_before = NULL
+WHERE state = 'queued' AND not_before IS NOT NULL AND not_before > :latest
+
 -- next_start --
 SELECT min(not_before) FROM jobs INDEXED BY jobs_delayed
 WHERE state = 'queued' AND not_before IS NOT NULL AND not_before > :now

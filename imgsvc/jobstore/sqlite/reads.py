@@ -10,7 +10,7 @@ from heapq import merge
 from itertools import islice
 
 from imgsvc.errors import ResultExpired
-from imgsvc.jobs import ANSWERS, Image, Job, State, owner
+from imgsvc.jobs import ANSWERS, Image, Job, Priority, State, owner
 from imgsvc.jobstore._base import Backlog, ImagePage, Page, Stored
 from imgsvc.jobstore._checks import image_cursor_of
 from imgsvc.jobstore.sqlite.line import Line
@@ -51,6 +51,11 @@ def queued_with(connection: sqlite3.Connection, image: str, after: str, limit: i
     """Some queued jobs that have this image, by id."""
     values = {"image": image, "after": after, "limit": limit}
     return [job_from(row) for row in connection.execute(SQL["queued_with"], values)]
+
+
+def last_ranks(connection: sqlite3.Connection) -> Mapping[Priority, int]:
+    """The largest rank of each priority that has queued jobs."""
+    return {Priority(row["priority"]): row["rank"] for row in connection.execute(SQL["last_ranks"])}
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,6 +194,14 @@ class SqliteStore(BatchCalls):
         """See `JobStore.counts`."""
         return await self._reader.hand(reads.counts)
 
+    async def last_ranks(self) -> Mapping[Priority, int]:
+        """See `JobStore.last_ranks`."""
+        return await self._reader.hand(reads.last_ranks)
+
+    async def hasten(self, latest: int) -> None:
+        """See `JobStore.hasten`."""
+        await self._writer.hand(partial(writes.hasten, latest=latest))
+
     async def next_start(self, now: int = 0) -> int | None:
         """See `JobStore.next_start`."""
         return await self._reader.hand(partial(reads.next_start, now=now))

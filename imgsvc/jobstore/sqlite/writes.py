@@ -166,6 +166,11 @@ def cancel_queued(
     return jobs_from(connection.execute(SQL["cancel_queued"], values).fetchall())
 
 
+def hasten(connection: sqlite3.Connection, latest: int) -> None:
+    """Let queued jobs start whose time is too far away."""
+    connection.execute(SQL["hasten"], {"latest": latest})
+
+
 def delete(connection: sqlite3.Connection, id: str, now: int) -> Job | None:
     """Remove a job: as it was, None when it was removed before."""
     job = _one(connection, "delete_job", {"id": id})

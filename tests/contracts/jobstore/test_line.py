@@ -67,6 +67,28 @@ async def test_the_next_start_is_the_earliest_that_is_still_to_come(store: JobSt
     assert await store.next_start() == NOW + 30
 
 
+async def test_a_time_that_is_too_far_away_has_come(store: JobStore) -> None:
+    near = await store.add(a_job(not_before=NOW + 60), rank=1)
+    far = await store.add(a_job(not_before=NOW + 61), rank=2)
+    await store.hasten(NOW + 60)
+    assert there(await store.get(near.id)).not_before == NOW + 60
+    assert there(await store.claim(NOW, lane=1)).id == far.id
+    assert await store.claim(NOW, lane=1) is None
+
+
+async def test_the_last_ranks_are_those_of_queued_jobs(store: JobStore) -> None:
+    assert await store.last_ranks() == {}
+    for number in (5, 9, 7):
+        await store.add(a_job(), rank=number)
+    low = await store.add(a_job().evolve(priority=Priority.LOW), rank=3)
+    assert await store.last_ranks() == {Priority.NORMAL: 9, Priority.LOW: 3}
+    assert there(await store.claim(NOW, lane=1)).id == low.id
+    assert await store.last_ranks() == {Priority.NORMAL: 9}
+    for _ in range(3):
+        await store.claim(NOW, lane=1)
+    assert await store.last_ranks() == {}
+
+
 async def test_a_retry_is_not_started_before_its_time(store: JobStore) -> None:
     job = await in_state(store, State.RUNNING)
     again = there(await store.settle(job.id, 1, one_more_try(not_before=NOW + 500)))

@@ -11,7 +11,7 @@ from imgsvc import jobstore, storage
 from imgsvc.imaging.limits import Limits
 from imgsvc.jobs import Job, State
 from imgsvc.jobstore import JobStore
-from imgsvc.scheduler import Policy, Scheduler
+from imgsvc.scheduler import Clock, Policy, Scheduler, now
 from imgsvc.storage import Storage
 from imgsvc.worker import Report
 from tests.unit.scheduler import parts
@@ -80,7 +80,11 @@ async def until_async(condition: Callable[[], Awaitable[bool]], seconds: float =
 
 @asynccontextmanager
 async def bench(
-    lanes: int = 1, store: JobStore | None = None, policy: Policy | None = None, grace: float = 0
+    lanes: int = 1,
+    store: JobStore | None = None,
+    policy: Policy | None = None,
+    grace: float = 0,
+    clock: Clock = now,
 ) -> AsyncIterator[Bench]:
     """A started scheduler; stopped at the end."""
     used = store or jobstore.connect("memory:")
@@ -89,7 +93,14 @@ async def bench(
     hand = HandLanes(lanes)
     ear = Ear()
     scheduler = Scheduler(
-        used, hand, blobs, limits=Limits(), policy=policy or Policy(), observers=[ear], boot="now"
+        used,
+        hand,
+        blobs,
+        limits=Limits(),
+        policy=policy or Policy(),
+        observers=[ear],
+        boot="now",
+        clock=clock,
     )
     await scheduler.start()
     try:

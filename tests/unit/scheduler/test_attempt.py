@@ -42,7 +42,7 @@ class Longest(Random):
 
 def ended(job: Job, report: Report, *, drained: bool = False, held: bool = False) -> Ending:
     terms = Terms(Policy(), Backoff(1, 60, Longest()), held=held)
-    return verdict(job, Run(report, lane=2, run_ms=10, drained=drained), terms, NOW, settle_ms=1)
+    return verdict(job, Run(report, lane=2, run_ms=10, queue_ms=40, drained=drained), terms, NOW, settle_ms=1)
 
 
 def failing(outcome: Outcome) -> Report:

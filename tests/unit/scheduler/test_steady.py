@@ -1,0 +1,101 @@
+"""Durations and places in the line do not care how the wall clock is set."""
+
+from __future__ import annotations
+
+import pytest
+
+from imgsvc.scheduler.steady import Steady
+from tests.unit.scheduler.clocks import DAY
+
+START = 1_750_000_000_000
+
+
+class Hands:
+    """Two clocks in the hands of the test, in milliseconds."""
+
+    def __init__(self) -> None:
+        self.wall, self.pace = START, 5000.0
+
+    def pass_(self, ms: int) -> None:
+        self.wall += ms
+        self.pace += ms
+
+    def steady(self) -> Steady:
+        return Steady(lambda: self.wall, lambda: self.pace / 1000)
+
+
+@pytest.mark.parametrize("jump", [DAY, -DAY, 0])
+def test_it_goes_on_when_the_wall_clock_is_set(jump: int) -> None:
+    hands = Hands()
+    steady = hands.steady()
+    hands.pass_(100)
+    hands.wall += jump
+    hands.pass_(50)
+    assert steady() == START + 150
+
+
+@pytest.mark.parametrize("jump", [DAY, -DAY, 5000, -5000, 0])
+@pytest.mark.parametrize("seen", [True, False])
+def test_a_duration_leaves_out_by_how_much_the_clock_was_set(jump: int, seen: bool) -> None:
+    hands = Hands()
+    steady = hands.steady()
+    hands.pass_(10)
+    began = hands.wall
+    hands.pass_(2000)
+    if seen:
+        steady()
+    hands.wall += jump
+    hands.pass_(300)
+    assert steady.since(began) == 2300
+
+
+@pytest.mark.parametrize("jump", [DAY, -DAY])
+def test_what_began_after_the_clock_was_set_is_not_corrected(jump: int) -> None:
+    hands = Hands()
+    steady = hands.steady()
+    hands.pass_(1000)
+    steady()
+    hands.wall += jump
+    began = hands.wall
+    assert steady.since(began) == 0
+    hands.pass_(70_000)
+    assert steady.since(began) == 70_000
+
+
+@pytest.mark.parametrize("jumps", [(DAY, -DAY), (-DAY, DAY), (-DAY, -DAY), (DAY, DAY), (-DAY, 2 * DAY, -DAY)])
+def test_it_may_be_set_again_and_again(jumps: tuple[int, ...]) -> None:
+    hands = Hands()
+    steady = hands.steady()
+    began = hands.wall
+    for jump in jumps:
+        hands.pass_(20_000)
+        steady()
+        hands.wall += jump
+    hands.pass_(20_000)
+    assert steady.since(began) == 20_000 * (len(jumps) + 1)
+
+
+def test_the_pace_of_a_clock_may_be_corrected() -> None:
+    hands = Hands()
+    steady = hands.steady()
+    for _ in range(100):
+        hands.pass_(1000)
+        hands.wall += 1
+        steady()
+    assert steady.since(START) == 100_100
+    assert steady() == START + 100_000
+
+
+def test_a_duration_is_never_negative() -> None:
+    hands = Hands()
+    assert hands.steady().since(START + 5) == 0
+
+
+def test_it_can_be_told_to_be_no_earlier_than_something() -> None:
+    hands = Hands()
+    steady = hands.steady()
+    steady.follow(START - 1)
+    assert steady() == START
+    steady.follow(START + 500)
+    hands.pass_(10)
+    assert steady() == START + 510
