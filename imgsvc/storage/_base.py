@@ -36,8 +36,10 @@ class Storage(Shelves, Protocol):
     StorageUnavailable.
     """
 
-    #: What `connect` was given: another process opens the same storage with it.
+    #: What `connect` was given: whoever opens it again finds the same blobs.
     url: str
+    #: In other processes, too?
+    shared: bool
 
     def adopt(self, staged: Path, key: str, *, durable: bool = True) -> None:
         """Take over a finished local file (its bytes already written) as the blob `key`.

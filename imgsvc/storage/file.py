@@ -46,6 +46,8 @@ def connect(url: str) -> FileStorage:
 class FileStorage:
     """See `storage.Storage`. A blob's key is its path below the root."""
 
+    shared = True
+
     def __init__(self, url: str, root: Path) -> None:
         self.url = url
         self._root = root

@@ -24,6 +24,8 @@ def connect(url: str) -> MemoryStorage:
 class MemoryStorage:
     """See `storage.Storage`."""
 
+    shared = False
+
     def __init__(self, url: str) -> None:
         self.url = url
         with _lock:

@@ -49,6 +49,9 @@ async def open_service(
     boot = uuid7().hex
     # Who may not have what the settings ask for leaves the disk as it is.
     blobs, store = connected(settings)
+    if isolated and not blobs.shared:
+        with setting("storage", settings.storage, "imgsvc.storage"):
+            raise ValueError("worker processes would not see what is kept there; allowed is file:")
     staging = _staging_folder(blobs, settings) / boot
     dispatcher = _dispatcher(settings, staging, isolated=isolated)
     async with AsyncExitStack() as stack:

@@ -9,7 +9,6 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
@@ -138,6 +137,7 @@ def test_a_signal_in_its_first_moments_ends_it_too(tmp_path: Path) -> None:
     [
         ("IMGSVC_STORAGE", "ftp://x", "file:, memory:"),
         ("IMGSVC_STORAGE", "file://x", "file:///data"),
+        ("IMGSVC_STORAGE", "memory:", "file:"),
         ("IMGSVC_JOBS", "oracle:x", "memory:, sqlite:"),
         ("IMGSVC_JOBS", "sqlite:x?patience=1", "sqlite:///"),
         ("IMGSVC_DISPATCH", "inline:", "loky:"),
@@ -213,17 +213,6 @@ def test_a_start_does_not_wait_for_ever(tmp_path: Path) -> None:
     assert "the start waits" in found.stderr
     assert found.stderr.endswith("imgsvc: the job database is locked by another process\n")
     assert "Traceback" not in found.stderr
-
-
-def test_the_second_start_is_quick(tmp_path: Path) -> None:
-    """Three seconds are promised on a busy machine; here it must be well below."""
-    with serve(tmp_path / "data"):
-        pass
-    began = time.monotonic()
-    with serve(tmp_path / "data"):
-        took = time.monotonic() - began
-    # Tests may share two cores with anything: the promise, and as much again.
-    assert took < 6
 
 
 def test_the_healthcheck_tells_ready_from_not(server: Server) -> None:

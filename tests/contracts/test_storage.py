@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -230,6 +232,15 @@ def test_a_bad_key_is_a_value_error_everywhere(store: Storage, staged: Path, key
     with pytest.raises(ValueError, match="not a storage key"):
         store.adopt(staged, key)
     assert staged.exists()
+
+
+def test_what_is_shared_is_seen_by_other_processes(store: Storage, url: str) -> None:
+    store.put(KEY, b"here")
+    look = "import sys; from imgsvc import storage; print(storage.connect(sys.argv[1]).read(sys.argv[2]))"
+    seen = subprocess.run(
+        [sys.executable, "-c", look, url, KEY], capture_output=True, text=True, check=False, timeout=30
+    )
+    assert (seen.stdout == "b'here'\n") == store.shared
 
 
 def test_whoever_connects_with_the_same_url_sees_the_same_blobs(store: Storage, url: str) -> None:
