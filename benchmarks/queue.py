@@ -18,6 +18,7 @@ from datetime import datetime
 from itertools import groupby
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from benchmarks import photos
 from benchmarks.running import server
@@ -25,6 +26,8 @@ from benchmarks.service import Client
 from imgsvc.jobs import Priority
 from imgsvc.jobstore import rank
 
+#: What the jobs do; with `--mixed` a quarter of them takes some twenty times as long.
+_QUICK, _SLOW = "thumbnail:16x16/png", "resize:1200x900,enlarge/blur:8/jpeg"
 #: Jobs whose estimates are compared with what came: one at each of so many places, spread over the line.
 PROBES = 60
 
@@ -61,10 +64,11 @@ def ms(text: str) -> int:
 # -- what is asked of a server --------------------------------------------------------------------------
 
 
-def fill(port: int, count: int, body: bytes, *, seconds: float, seed: int) -> list[str]:
+def fill(port: int, count: int, body: bytes, *, seconds: float, seed: int, mixed: bool = False) -> list[str]:
     """So many jobs over eight connections, spread over at least `seconds`: their ids."""
     chance = random.Random(seed)  # noqa: S311  # the same jobs every time
     priorities = [chance.choice(list(Priority)) for _ in range(count)]
+    ops = [quote(_SLOW if mixed and chance.random() < 0.25 else _QUICK) for _ in range(count)]
     began = time.perf_counter()
 
     def share(offset: int) -> list[str]:
@@ -73,7 +77,7 @@ def fill(port: int, count: int, body: bytes, *, seconds: float, seed: int) -> li
             for number in range(offset, count, 8):
                 if (early := number / count * seconds - (time.perf_counter() - began)) > 0:
                     time.sleep(early)
-                path = f"/v1/jobs?ops=thumbnail:16x16/png&priority={priorities[number]}"
+                path = f"/v1/jobs?ops={ops[number]}&priority={priorities[number]}"
                 ids.append(json.loads(client.call("POST", path, body))["id"])
         return ids
 
@@ -193,13 +197,13 @@ def _print_errors(found: Sequence[tuple[int, float]]) -> None:
             print(f"  {name:22}{len(some):9}{statistics.median(some):9.1%}{quantile(some, 0.9):9.1%}")
 
 
-def measure(count: int, ageing_s: float, seconds: float, seed: int) -> dict[str, Any]:
+def measure(count: int, ageing_s: float, seconds: float, seed: int, *, mixed: bool) -> dict[str, Any]:
     """Fill, resume, watch; what came of it."""
     body = photos.jpeg((64, 48))
     settings = {"IMGSVC_WORKERS": "2", "IMGSVC_PRIORITY_AGEING": str(ageing_s)}
     with server(settings) as running:
         client = Client(running.port)
-        client.call("POST", "/v1/process?ops=thumbnail:16x16/png", body)
+        client.call("POST", f"/v1/process?ops={_QUICK}", body)
         # What the first thousand cost once (caches, code) is no cost of a queued job.
         client.call("POST", "/v1/queue:pause")
         fill(running.port, 1000, body, seconds=0, seed=seed)
@@ -208,7 +212,7 @@ def measure(count: int, ageing_s: float, seconds: float, seed: int) -> dict[str,
             for job in page:
                 client.call("DELETE", f"/v1/jobs/{job['id']}")
         before, began = running.resident()[running.pid], time.perf_counter()
-        ids = fill(running.port, count, body, seconds=seconds, seed=seed)
+        ids = fill(running.port, count, body, seconds=seconds, seed=seed, mixed=mixed)
         added_s = time.perf_counter() - began
         after = running.resident()[running.pid]
         probes = random.Random(seed).sample(ids, PROBES)  # noqa: S311  # as above
@@ -241,10 +245,11 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--ageing", type=float, default=5.0, help="PRIORITY_AGEING in seconds")
     parser.add_argument("--seconds", type=float, default=0.0, help="how long the filling takes at least")
+    parser.add_argument("--mixed", action="store_true", help="a quarter of the jobs takes much longer")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    found = measure(options.count, options.ageing, options.seconds, options.seed)
+    found = measure(options.count, options.ageing, options.seconds, options.seed, mixed=options.mixed)
     print(f"{found['jobs']} jobs of mixed priority, PRIORITY_AGEING={options.ageing:g} s, 2 lanes")
     print(f"  order violations              {found['order_violations']:8}")
     print(f"  overtaken beyond the bound    {found['ageing_violations']:8}")
