@@ -20,8 +20,8 @@ TROUBLE = frozenset(
 )
 #: How often a post is repeated whose connections are lost.
 _TRIES = 40
-#: Reading needs neither the lock nor room on the disk.
-_READING = frozenset({"draining"})
+#: Reading needs neither the lock nor room on the disk, and removing is what makes room.
+_EXCUSES = {"GET": frozenset({"draining"}), "DELETE": TROUBLE - {"insufficient-storage"}}
 
 
 @dataclass
@@ -64,7 +64,7 @@ class Session:
             self.ledger.count(f"{method} {answer.status}")
             return answer
         code = code_of(answer)
-        self.refused = code in (_READING if method == "GET" else TROUBLE)
+        self.refused = code in _EXCUSES.get(method, TROUBLE)
         self.ledger.count(f"{method} {answer.status} {code}")
         if not self.refused:
             what = path.partition("?")[0]
