@@ -22,7 +22,7 @@ class Shelves(Protocol):
         """Remove a blob; one that is not there is no error."""
 
     def tidy(self, prefix: str, *, spare: str | None = None) -> None:
-        """Let go of what deleted blobs have left below `prefix` (empty folders), but not of `spare`."""
+        """Let go of what deleted blobs have left below `prefix` (empty folders), but nothing in `spare`."""
 
 
 class Storage(Shelves, Protocol):

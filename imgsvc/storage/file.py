@@ -105,7 +105,7 @@ class FileStorage:
         """See `Storage.tidy`. Empty folders cost 4 kB each, and there may be 65,536 for each kind of blob."""
         top, spared = self._path(prefix), spare and str(self._path(spare))
         for folder, _, files in os.walk(top, topdown=False):
-            if not files and folder != spared:
+            if not files and not (spared and f"{folder}{os.sep}".startswith(f"{spared}{os.sep}")):
                 with suppress(OSError):  # there are others in it, or somebody has just come in
                     os.rmdir(folder)  # noqa: PTH106  # a Path for each of so many would be most of the work
 

@@ -7,10 +7,17 @@ from contextlib import asynccontextmanager
 
 from uuid_utils import uuid7
 
-from imgsvc import storage
+from imgsvc import dispatch, storage
 from imgsvc.config import Settings
 from imgsvc.scheduler import Pending, Sweeper, now
 from imgsvc.wiring.house import connected, data_directory, refusals
+
+
+def _sweep_semaphores(blobs: storage.Storage) -> None:
+    """What a killed service has left in shared memory goes before the folders that tell of it."""
+    staging = blobs.path("staging")
+    for left in staging.iterdir() if staging is not None and staging.is_dir() else ():
+        dispatch.sweep(left)
 
 
 @asynccontextmanager
@@ -26,6 +33,8 @@ async def open_sweeper(settings: Settings, *, rehearsal: bool = False) -> AsyncI
             # Without its record every file would pass for garbage.
             await store.open(create=False, rehearsal=rehearsal)
         try:
+            if not rehearsal:
+                _sweep_semaphores(blobs)
             yield Sweeper(
                 store,
                 storage.Rehearsal(blobs) if rehearsal else blobs,

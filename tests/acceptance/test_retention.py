@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import re
+import secrets
 import shutil
 import socket
 import sqlite3
@@ -186,6 +187,20 @@ def test_gc_tells_people_what_it_removed(data: Path) -> None:
     assert done.stdout == dry.stdout.replace("would be removed", "removed")
     assert re.search(r"expired +1\n", done.stdout)
     assert re.search(r"no record named +3\n", done.stdout)
+
+
+def test_gc_removes_the_semaphores_of_a_killed_server_before_what_tells_of_them(data: Path) -> None:
+    stem = f"loky-{os.getpid()}-{secrets.token_hex(4)}"
+    left = Path(f"/dev/shm/sem.{stem}-2")
+    (data / "staging" / "0192f0c1a2b37c4d8e5f60718293a4b7" / stem).mkdir(parents=True)
+    left.write_bytes(b"")
+    try:
+        assert gc(data, {}, "--dry-run").returncode == 0
+        assert left.exists()
+        assert gc(data, {}).returncode == 0
+        assert not left.exists()
+    finally:
+        left.unlink(missing_ok=True)
 
 
 def test_gc_leaves_the_directory_of_a_running_server_alone_and_names_it(server: Server) -> None:

@@ -61,7 +61,9 @@ class Filler:
     def _batch(self, folder: Folder) -> None:
         session = self._session
         key = {"Idempotency-Key": folder.name, "Content-Type": "application/json"}
-        folder.batch = self._must("POST", "/v1/batches", b'{"name":"chaos","priority":"normal"}', key, (201,)).json()["id"]
+        folder.batch = self._must(
+            "POST", "/v1/batches", b'{"name":"chaos","priority":"normal"}', key, (201,)
+        ).json()["id"]
         self._fill(folder)
         if session.random.random() < 0.1:
             folder.canceled = True

@@ -226,3 +226,11 @@ def test_a_fault_names_no_path(tmp_path: Path) -> None:
     with pytest.raises(StorageUnavailable) as raised:
         storage.connect(f"file://{tmp_path}/file").put(KEY, b"x")
     assert str(tmp_path) not in str(raised.value)
+
+
+def test_tidying_spares_a_folder_and_those_in_it(tmp_path: Path) -> None:
+    store = storage.connect(f"file://{tmp_path}")
+    for folder in ("staging/live/mark", "staging/lively/mark", "staging/dead"):
+        (tmp_path / folder).mkdir(parents=True)
+    store.tidy("staging", spare="staging/live")
+    assert [path.name for path in sorted((tmp_path / "staging").rglob("*"))] == ["live", "mark"]
