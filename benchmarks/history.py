@@ -16,6 +16,8 @@ from tests.records import a_job, results, success
 FAILED, CANCELED, BATCHED, REFERRED = 50, 100, 3, 4
 #: A reference that a sixth of the jobs share.
 SHARED = "shop"
+#: Jobs in a batch, and how many jobs there are for one that came with an Idempotency-Key.
+MEMBERS, KEYED = 1000, 10
 #: Rows written at a time.
 _PIECE = 10_000
 
@@ -29,9 +31,21 @@ _IMAGES = (
 _JOBS = (
     "INSERT INTO jobs (id, state, rank, priority, reference, batch, attempts, max_attempts, timeout_ms,"
     " retention_s, created_at, started_at, finished_at, expires_at, image, filename, outputs, results,"
-    " result_bytes, timings, history) VALUES (:id, :state, 0, :priority, :reference, :batch, 1, 3, 30000,"
-    " 3600, :created_at, :created_at, :finished_at, :expires_at, :image, :filename, :outputs, :results,"
-    " :result_bytes, :timings, :history)"
+    " result_bytes, timings, history, place) VALUES (:id, :state, 0, :priority, :reference, :batch, 1, 3,"
+    " 30000, 3600, :created_at, :created_at, :finished_at, :expires_at, :image, :filename, :outputs,"
+    " :results, :result_bytes, :timings, :history, :place)"
+)
+_RECEIPTS = (
+    "INSERT INTO receipts (key, place, meaning, subject, created_at, expires_at, status, headers, body)"
+    " VALUES ('key-' || :image, 'POST /v1/jobs', 'x', :id, :created_at, :expires_at, 202, '[]',"
+    " zeroblob(800))"
+)
+#: When all their jobs are there: the triggers know of no job that was added at its end.
+_BATCHES = (
+    "INSERT INTO batches (id, priority, retention_s, most, created_at, closed_at, joined, jobs, succeeded,"
+    " failed, canceled) SELECT batch, 'normal', 3600, 10000, min(created_at), min(created_at), max(place),"
+    " count(*), sum(state = 'succeeded'), sum(state = 'failed'), sum(state = 'canceled')"
+    " FROM jobs WHERE batch IS NOT NULL GROUP BY batch"
 )
 
 
@@ -48,8 +62,10 @@ def fill(path: Path, count: int, *, first: int, deadline: float) -> int:
             database.execute("BEGIN IMMEDIATE")
             database.executemany(_IMAGES, [image for image, _ in both])
             database.executemany(_JOBS, [job for _, job in both])
+            database.executemany(_RECEIPTS, [job for _, job in both[::KEYED]])
             database.execute("COMMIT")
             done += len(both)
+        database.execute(_BATCHES)
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return done
 
@@ -79,7 +95,8 @@ def _rows(number: int, first: int) -> tuple[Row, Row]:
         "id": its,
         "image": number,
         "state": state,
-        "batch": None if number % BATCHED else f"bat_{number // 3000}",
+        "batch": None if number % BATCHED else batch_id(number // BATCHED // MEMBERS),
+        "place": None if number % BATCHED else number // BATCHED % MEMBERS + 1,
         "reference": _reference(number),
         "results": _RESULTS.replace("{id}", its) if good else "[]",
         "result_bytes": _RESULT_BYTES if good else 0,
@@ -88,6 +105,11 @@ def _rows(number: int, first: int) -> tuple[Row, Row]:
         "expires_at": ends,
     }
     return _IMAGE | image, _JOB | job
+
+
+def batch_id(number: int) -> str:
+    """The id of the batch with this number, from 0: the first ones are the oldest."""
+    return f"bat_{number:032x}"
 
 
 def _reference(number: int) -> str | None:

@@ -58,7 +58,8 @@ async def compare(paths: Sequence[Path], rounds: int, oldest: int) -> Found:
         store = jobstore.connect(f"sqlite://{path}")
         await store.open()
         known = [job for its in some_ids(path, oldest) if (job := await store.get(its))]
-        subjects.append(Subject(store, known, Random(1), now()))  # noqa: S311  # the same choices every time
+        size = sum((await store.counts()).values())
+        subjects.append(Subject(store, known, Random(1), now(), size=size))  # noqa: S311  # the same for both
         await subjects[-1].prepare()
     taken: dict[str, list[list[float]]] = {call.__name__: [[] for _ in subjects] for call, _, _ in CALLS}
     for _ in range(rounds):

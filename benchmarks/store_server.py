@@ -20,7 +20,7 @@ _ASKED = {
     "GET /v1/stats": "/v1/stats",
     "GET /readyz": "/readyz",
 }
-_TIMES = 60
+_TIMES = 200
 
 
 def started(folders: Sequence[Path], times: int) -> dict[str, list[float]]:
