@@ -275,7 +275,8 @@ SELECT
 SELECT state, jobs FROM tally
 
 -- last_ranks --
-SELECT priority, max(rank) AS rank FROM jobs WHERE state = 'queued' GROUP BY priority
+SELECT value AS priority, (SELECT max(rank) FROM jobs WHERE state = 'queued' AND priority = value) AS last
+FROM json_each(:priorities) WHERE last IS NOT NULL
 
 -- hasten --
 UPDATE jobs INDEXED BY jobs_delayed SET not_before = NULL

@@ -55,7 +55,8 @@ def queued_with(connection: sqlite3.Connection, image: str, after: str, limit: i
 
 def last_ranks(connection: sqlite3.Connection) -> Mapping[Priority, int]:
     """The largest rank of each priority that has queued jobs."""
-    return {Priority(row["priority"]): row["rank"] for row in connection.execute(SQL["last_ranks"])}
+    rows = connection.execute(SQL["last_ranks"], {"priorities": json.dumps(tuple(Priority))})
+    return {Priority(priority): last for priority, last in rows}
 
 
 @dataclass(frozen=True, slots=True)
