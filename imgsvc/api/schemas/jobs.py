@@ -125,7 +125,9 @@ class JobShape(Shape):
     created_at: Time
     started_at: Time | None
     finished_at: Time | None
-    expires_at: Time | None
+    expires_at: Time | None = Field(
+        description="When it goes with its results; sooner only where all results are over their cap."
+    )
     image: JobImageShape
     outputs: list[OutputShape]
     results: list[ResultShape]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from imgsvc.errors import ERRORS
 from tests.unit.api.served import api, picture, problem, running
 
 pytestmark = pytest.mark.anyio
+
+WAIT = {"Prefer": "wait=9"}
 
 
 @pytest.fixture
@@ -77,6 +80,30 @@ async def test_every_problem_that_is_answered_is_counted(door: httpx2.AsyncClien
         before = await asked(code)
         assert problem(await send)[1] == code
         assert await asked(code) == before + 1, code
+
+
+@pytest.mark.parametrize(("chosen", "told"), [("none", None), ("0", None), ("2MiB", 2**21)])
+async def test_the_cap_on_results_is_told_and_there_may_be_none(
+    tmp_path: Path, chosen: str, told: int | None
+) -> None:
+    async with running(api(tmp_path, result_bytes=chosen)) as client:
+        stats = (await client.get("/v1/stats")).json()
+        StatsShape.model_validate(stats)
+        assert stats["storage"]["result_limit_bytes"] == told
+
+
+async def test_a_job_that_made_room_is_gone_and_not_listed(tmp_path: Path) -> None:
+    async with running(api(tmp_path, result_bytes=1)) as client:
+        made = [
+            (await client.post("/v1/jobs?ops=png", content=picture(colour=colour), headers=WAIT)).json()
+            for colour in ("teal", "red")
+        ]
+        async with asyncio.timeout(10):
+            while (await client.get("/v1/stats")).json()["jobs"]["succeeded"] > 1:
+                await asyncio.sleep(0.01)
+        (left,) = (await client.get("/v1/jobs")).json()["items"]
+        assert left["id"] == made[1]["id"]
+        assert problem(await client.get(made[0]["links"]["result"])) == (410, "result-expired")
 
 
 async def test_a_pause_degrades_and_is_told(door: httpx2.AsyncClient) -> None:
@@ -148,10 +175,10 @@ async def test_a_pipeline_is_explained(door: httpx2.AsyncClient) -> None:
         ("", (400, "malformed-request")),
         ("?ops=resize:0x0", (422, "invalid-operation")),
         ("?ops=", (422, "invalid-operation")),
-        ("?ops=png&size=", (422, "invalid-parameter")),
-        ("?ops=png&size=0x5", (422, "invalid-parameter")),
-        ("?ops=png&size=big", (422, "invalid-parameter")),
-        ("?ops=png&sice=1x1", (422, "invalid-parameter")),
+        ("?ops=pngsize=", (422, "invalid-parameter")),
+        ("?ops=pngsize=0x5", (422, "invalid-parameter")),
+        ("?ops=pngsize=big", (422, "invalid-parameter")),
+        ("?ops=pngsice=1x1", (422, "invalid-parameter")),
     ],
 )
 async def test_a_bad_question_is_refused(
