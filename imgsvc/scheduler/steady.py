@@ -48,6 +48,14 @@ class Steady:
         """Be no earlier than `at` from now on."""
         self._ahead += max(0, at - self())
 
+    def when(self, at: int) -> int:
+        """What this clock showed when the wall clock showed `at`.
+
+        To the millisecond while nobody has set the wall clock: those who came in a row stay in it.
+        """
+        self._look()
+        return round(self() - self.since(at)) if self._jumps else at + round(self._ahead)
+
     def since(self, at: int) -> float:
         """Milliseconds that have passed since the wall clock showed `at`, however it was set meanwhile."""
         now = self._look()

@@ -250,7 +250,7 @@ class Submissions:
             raise
 
     async def _record(self, job: Job, receipt: Receipt | None, *, stored: bool = False) -> Job:
-        place = rank(self.scheduler.steady(), job.priority, self.policy.ageing_s)
+        place = rank(self.scheduler.steady.when(job.created_at), job.priority, self.policy.ageing_s)
         logs.remember(job.id)
         added = await self.store.add(job, rank=place, stored=stored, receipt=receipt)
         # Another client was faster with the same reference.

@@ -24,7 +24,7 @@ HASTY = Policy(retry_base_s=0.05, retry_cap_s=0.05)
 async def submit(it: Bench, clock: WallClock, **changes: object) -> str:
     """A job, as the service records it."""
     new = job(created_at=clock(), **changes)
-    place = rank(it.scheduler.steady(), Priority.NORMAL, 60)
+    place = rank(it.scheduler.steady.when(new.created_at), Priority.NORMAL, 60)
     return (await it.scheduler.added(await it.store.add(new, rank=place))).id
 
 

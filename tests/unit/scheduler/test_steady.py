@@ -99,3 +99,28 @@ def test_it_can_be_told_to_be_no_earlier_than_something() -> None:
     steady.follow(START + 500)
     hands.pass_(10)
     assert steady() == START + 510
+
+
+@pytest.mark.parametrize("jump", [DAY, -DAY, 0])
+def test_a_moment_of_the_wall_clock_has_its_place_on_the_steady_one(jump: int) -> None:
+    hands = Hands()
+    steady = hands.steady()
+    steady.follow(START + 40)
+    before = hands.wall
+    hands.pass_(100)
+    steady()
+    hands.wall += jump
+    after = hands.wall
+    hands.pass_(30)
+    assert (steady.when(before), steady.when(after)) == (START + 40, START + 140)
+
+
+def test_moments_stay_in_their_order_however_coarse_the_clocks_are() -> None:
+    hands = Hands()
+    steady = hands.steady()
+    told = []
+    for number in range(200):
+        hands.pace += 0.49  # the wall clock shows whole milliseconds
+        hands.wall += number % 2
+        told.append((hands.wall, steady.when(hands.wall)))
+    assert all(wall == moment for wall, moment in told)
