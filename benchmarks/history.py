@@ -31,9 +31,9 @@ _IMAGES = (
 _JOBS = (
     "INSERT INTO jobs (id, state, rank, priority, reference, batch, attempts, max_attempts, timeout_ms,"
     " retention_s, created_at, started_at, finished_at, expires_at, image, filename, outputs, results,"
-    " result_bytes, timings, history, place) VALUES (:id, :state, 0, :priority, :reference, :batch, 1, 3,"
-    " 30000, 3600, :created_at, :created_at, :finished_at, :expires_at, :image, :filename, :outputs,"
-    " :results, :result_bytes, :timings, :history, :place)"
+    " result_bytes, timings, history, place, turn) VALUES (:id, :state, 0, :priority, :reference, :batch, 1,"
+    " 3, 30000, 3600, :created_at, :created_at, :finished_at, :expires_at, :image, :filename, :outputs,"
+    " :results, :result_bytes, :timings, :history, :place, iif(:result_bytes > 0, :image, NULL))"
 )
 _RECEIPTS = (
     "INSERT INTO receipts (key, place, meaning, subject, created_at, expires_at, status, headers, body)"

@@ -285,7 +285,8 @@ class JobStore(BatchStore, Protocol):
     ) -> Sequence[Job]:
         """Remove up to `limit` ended jobs that have results, until all results have `down_to` bytes at most.
 
-        Those that ended first go first, and are remembered for 30 days: as they were. The last one to end
+        Those that ended first go first, in the order in which their ends were recorded, whatever the clock
+        said, and are remembered for 30 days: as they were. The last one to end
         stays, however large it is: a result that nobody had time to fetch helps nobody. Jobs of the batches
         `spare` stay, too. None: that is all.
         """

@@ -16,6 +16,7 @@ class Housekeeping:
     _pictures: Pictures
     _receipts: Receipts
     _removed: dict[str, int]
+    _made_results: dict[str, None]
 
     async def expire(self, now: int, *, limit: int) -> Sequence[Job]:
         """See `JobStore.expire`."""
@@ -32,9 +33,8 @@ class Housekeeping:
     ) -> Sequence[Job]:
         """See `JobStore.make_room`."""
         excess = sum(map(_weight, self._jobs.values())) - down_to
-        ended = ((job.finished_at, job.id) for job in self._jobs.values() if _weight(job))
         gone = []
-        oldest = [its for _, its in sorted(ended)[:-1] if self._jobs[its].batch not in spare]
+        oldest = [its for its in [*self._made_results][:-1] if self._jobs[its].batch not in spare]
         for its in oldest[:limit]:
             if excess <= 0:
                 break

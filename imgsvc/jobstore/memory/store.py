@@ -36,6 +36,7 @@ class MemoryStore(BatchCalls, Housekeeping):
         self._pictures = Pictures()
         self._receipts = Receipts()
         self._removed: dict[str, int] = {}
+        self._made_results: dict[str, None] = {}  # jobs, in the order of their ends
         self._paused = False
         self._open = self._made = False
         #: What a rehearsal's end brings back.
@@ -331,11 +332,14 @@ class MemoryStore(BatchCalls, Housekeeping):
         self._jobs[job.id] = job
         if job.state.ended:
             self._ranks.pop(job.id, None)
+        if any(result.bytes for result in job.results):
+            self._made_results[job.id] = None
         return self._shown(job)
 
     def _drop(self, id: str, now: int) -> Job:
         job = self._shown(self._jobs.pop(id))
         self._ranks.pop(id, None)
+        self._made_results.pop(id, None)
         self._removed[id] = now
         self._left(job)
         return job

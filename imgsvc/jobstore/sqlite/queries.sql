@@ -130,6 +130,7 @@ UPDATE jobs SET
     state = :state,
     results = :results,
     result_bytes = :result_bytes,
+    turn = iif(:result_bytes > 0, (SELECT turns + 1 FROM stored WHERE one = 1), NULL),
     error = :error,
     warnings = :warnings,
     timings = json_patch(timings, :timings),
@@ -228,13 +229,12 @@ RETURNING {job}
 SELECT results, images FROM stored
 
 -- oldest_results --
-SELECT id, result_bytes FROM jobs INDEXED BY jobs_with_results WHERE result_bytes > 0 AND finished_at > 0
+SELECT id, result_bytes FROM jobs INDEXED BY jobs_with_results WHERE turn > 0
     AND (batch IS NULL OR batch NOT IN (SELECT value FROM json_each(:spare)))
-ORDER BY finished_at, id LIMIT :limit
+ORDER BY turn LIMIT :limit
 
 -- newest_result --
-SELECT id FROM jobs INDEXED BY jobs_with_results WHERE result_bytes > 0 AND finished_at > 0
-ORDER BY finished_at DESC, id DESC LIMIT 1
+SELECT id FROM jobs INDEXED BY jobs_with_results WHERE turn > 0 ORDER BY turn DESC LIMIT 1
 
 -- delete_jobs --
 DELETE FROM jobs WHERE id IN (SELECT value FROM json_each(:ids)) RETURNING {job}

@@ -109,12 +109,12 @@ def test_what_was_stored_before_bytes_were_counted_is_counted(tmp_path: Path) ->
         for state in State:
             in_state(database, state)
         counted = reads.stored(database)
-        weights = database.execute("SELECT id, result_bytes FROM jobs ORDER BY id").fetchall()
+        weights = database.execute("SELECT id, result_bytes, turn FROM jobs ORDER BY id").fetchall()
         for line in UNDONE:
             database.execute(line)
     with closing(writer(path, 1.0)) as database:
         assert reads.stored(database) == counted
-        assert database.execute("SELECT id, result_bytes FROM jobs ORDER BY id").fetchall() == weights
+        assert database.execute("SELECT id, result_bytes, turn FROM jobs ORDER BY id").fetchall() == weights
         assert counted.results == 1234
         writes.make_room(database, NOW, 0, 10)
 

@@ -19,6 +19,7 @@ UNDONE = (
         )
     ],
     "DROP TABLE stored",
+    "ALTER TABLE jobs DROP COLUMN turn",
     "ALTER TABLE jobs DROP COLUMN result_bytes",
     "PRAGMA user_version = 3",
 )

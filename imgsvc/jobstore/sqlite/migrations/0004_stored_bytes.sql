@@ -6,7 +6,14 @@ ALTER TABLE jobs ADD COLUMN result_bytes INTEGER NOT NULL DEFAULT 0 CHECK (resul
 UPDATE jobs SET result_bytes = (SELECT coalesce(sum(value ->> 'bytes'), 0) FROM json_each(results))
 WHERE results <> '[]';
 
-CREATE INDEX jobs_with_results ON jobs (finished_at, id) WHERE result_bytes > 0;
+-- Results make room in the order in which they were recorded: a clock that was set back would send the newest first.
+ALTER TABLE jobs ADD COLUMN turn INTEGER;
+
+UPDATE jobs SET turn = numbered.turn
+FROM (SELECT id, row_number() OVER (ORDER BY finished_at, id) AS turn FROM jobs WHERE result_bytes > 0) AS numbered
+WHERE jobs.id = numbered.id;
+
+CREATE INDEX jobs_with_results ON jobs (turn) WHERE turn IS NOT NULL;
 
 DROP INDEX jobs_by_reference;
 CREATE INDEX jobs_by_reference ON jobs (reference, state, id) WHERE reference IS NOT NULL;
@@ -14,20 +21,24 @@ CREATE INDEX jobs_by_reference ON jobs (reference, state, id) WHERE reference IS
 CREATE TABLE stored (
     one     INTEGER PRIMARY KEY CHECK (one = 1),
     results INTEGER NOT NULL CHECK (results >= 0),
-    images  INTEGER NOT NULL CHECK (images >= 0)  -- of those that are there
+    images  INTEGER NOT NULL CHECK (images >= 0),  -- of those that are there
+    turns   INTEGER NOT NULL                       -- the last turn that was given
 ) STRICT;
 
 INSERT INTO stored SELECT
     1,
     (SELECT coalesce(sum(result_bytes), 0) FROM jobs),
-    (SELECT coalesce(sum(bytes), 0) FROM images WHERE removed_at IS NULL);
+    (SELECT coalesce(sum(bytes), 0) FROM images WHERE removed_at IS NULL),
+    (SELECT coalesce(max(turn), 0) FROM jobs);
 
 CREATE TRIGGER results_added AFTER INSERT ON jobs WHEN NEW.result_bytes > 0 BEGIN
-    UPDATE stored SET results = results + NEW.result_bytes;
+    UPDATE stored SET results = results + NEW.result_bytes, turns = max(turns, coalesce(NEW.turn, 0));
 END;
 
 CREATE TRIGGER results_changed AFTER UPDATE OF result_bytes ON jobs WHEN OLD.result_bytes <> NEW.result_bytes BEGIN
-    UPDATE stored SET results = results + NEW.result_bytes - OLD.result_bytes;
+    UPDATE stored SET
+        results = results + NEW.result_bytes - OLD.result_bytes,
+        turns = max(turns, coalesce(NEW.turn, 0));
 END;
 
 CREATE TRIGGER results_removed AFTER DELETE ON jobs WHEN OLD.result_bytes > 0 BEGIN
