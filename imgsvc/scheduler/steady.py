@@ -16,11 +16,16 @@ _REMEMBERED = 16
 
 @dataclass(frozen=True, slots=True)
 class _Jump:
-    """The wall clock was set by `by` ms; it showed at most `last` before and at least `first` after that."""
+    """The wall clock was set by `by` ms; it showed at most `last` before and at least `first` after that.
+
+    By `total` with all that came before; and `latest` is the latest moment that `when` had told by then.
+    """
 
     last: int
     first: int
     by: int
+    total: int
+    latest: int
 
 
 class Steady:
@@ -35,6 +40,7 @@ class Steady:
         #: Where the wall clock was last seen, and what the other one showed then.
         self._wall, self._seen = clock(), self._pace()
         self._jumps: list[_Jump] = []
+        self._latest = 0
 
     def __repr__(self) -> str:
         return f"<Steady: {len(self._jumps)} jumps of the wall clock>"
@@ -51,22 +57,35 @@ class Steady:
     def when(self, at: int) -> int:
         """What this clock showed when the wall clock showed `at`.
 
-        To the millisecond while nobody has set the wall clock: those who came in a row stay in it.
+        Moments are as exact as the wall clock's, so that those who came in a row stay in it; none after the
+        wall clock was set is before one that was told before.
         """
-        self._look()
-        return round(self() - self.since(at)) if self._jumps else at + round(self._ahead)
+        now = self._look()
+        earlier = self._jumps[: len(self._jumps) - len(self._after(at, now))]
+        if earlier:
+            total, latest = earlier[-1].total, earlier[-1].latest
+        else:
+            first = self._jumps[0] if self._jumps else None
+            total, latest = (first.total - first.by if first else 0), 0
+        moment = max(at - total + round(self._ahead), latest)
+        self._latest = max(self._latest, moment)
+        return moment
 
     def since(self, at: int) -> float:
         """Milliseconds that have passed since the wall clock showed `at`, however it was set meanwhile."""
         now = self._look()
-        passed, end = now - at, now
+        return float(max(0, now - at - sum(jump.by for jump in self._after(at, now))))
+
+    def _after(self, at: int, now: int) -> list[_Jump]:
+        """The jumps since the wall clock showed `at`, the last one first."""
+        found, end = list[_Jump](), now
         for jump in reversed(self._jumps):
             # Before it was set back, the clock may have shown what it will only show again later.
-            before = at < jump.first if jump.by > 0 else at < jump.first or at > end
-            if not before:
+            if not (at < jump.first or (jump.by < 0 and at > end)):
                 break
-            passed, end = passed - jump.by, jump.last
-        return float(max(0, passed))
+            found.append(jump)
+            end = jump.last
+        return found
 
     def _look(self) -> int:
         """The wall clock, and whether it was set since the last look."""
@@ -75,7 +94,9 @@ class Steady:
         by = round(wall - self._wall - passed)
         if abs(by) > _JUMP_MS:
             # It was set at some moment since then.
-            self._jumps.append(_Jump(round(self._wall + passed), round(wall - passed), by))
+            total = by + (self._jumps[-1].total if self._jumps else 0)
+            jump = _Jump(round(self._wall + passed), round(wall - passed), by, total, self._latest)
+            self._jumps.append(jump)
             del self._jumps[:-_REMEMBERED]
         self._wall, self._seen = wall, seen
         return wall

@@ -124,3 +124,27 @@ def test_moments_stay_in_their_order_however_coarse_the_clocks_are() -> None:
         hands.wall += number % 2
         told.append((hands.wall, steady.when(hands.wall)))
     assert all(wall == moment for wall, moment in told)
+
+
+@pytest.mark.parametrize("jump", [DAY, -DAY])
+@pytest.mark.parametrize("odd", [0, 0.4, 0.6, 0.999])
+def test_no_moment_after_a_jump_is_before_one_that_was_told(jump: int, odd: float) -> None:
+    hands = Hands()
+    steady = hands.steady()
+    told = []
+    for _ in range(5):
+        told.append(steady.when(hands.wall))
+        hands.pace += odd  # less than the wall clock shows
+        hands.wall += jump
+        told.append(steady.when(hands.wall))
+    assert told == sorted(told)
+    assert told[-1] - told[0] <= 5
+
+
+def test_jumps_that_are_forgotten_still_count() -> None:
+    hands = Hands()
+    steady = hands.steady()
+    for _ in range(40):
+        hands.pass_(100)
+        hands.wall += DAY
+        assert steady.when(hands.wall) == steady()
