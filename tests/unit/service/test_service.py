@@ -47,7 +47,8 @@ async def content(service: Service, job: Job, name: str | None = None) -> bytes:
 
 def leftovers(service: Service) -> list[str]:
     storage = service._storage
-    staging = [path.name for path in service.intake.folder.iterdir()]
+    # The folder of the dispatcher's semaphores is there as long as the service is.
+    staging = [path.name for path in service.intake.folder.iterdir() if not path.name.startswith("loky-")]
     return staging + [key for room in ("images", "results", "staging") for key in storage.keys(room)]
 
 
