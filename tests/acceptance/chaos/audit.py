@@ -52,6 +52,9 @@ def audit(session: Session) -> None:
     recorded = {job["id"]: job for job in _recorded(session)}
     mine = {ticket.job: ticket for ticket in session.ledger.promised()}
     _strangers(session, recorded, mine)
+    for job, tickets in Counter(ticket.job for ticket in session.ledger.promised()).items():
+        if tickets > 1:
+            session.complain(Verdict.WRONG, f"{job} was promised {tickets} times")
     for ticket in list(session.ledger.promised()):
         # Every look counts, whatever is fetched already: the bytes must still be there.
         document = follow.look(session, ticket)

@@ -123,7 +123,8 @@ def retry(session: Session, ticket: Ticket) -> None:
     gone = any(image.sha256 == ticket.sha256 and image.deleted is not Asked.NO for image in session.images)
     expect = (202, *([404] if gone else []), *([410] if ticket.may_be_gone(time.time()) else []))
     if session.random.random() < 0.5:
-        key = {"Idempotency-Key": f"retry-{ticket.job}"}
+        # A key of its own: with one key, two retries would be one.
+        key = {"Idempotency-Key": f"retry-{ticket.job}-{session.random.getrandbits(64):x}"}
         answer = session.insist("POST", f"/v1/jobs/{ticket.job}/retry", None, key, expect=expect)
     else:
         answer = session.ask("POST", f"/v1/jobs/{ticket.job}/retry", expect=expect)

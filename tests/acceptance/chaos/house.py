@@ -1,4 +1,4 @@
-"""The server under trial: started, killed and started again; every process of it is noted down."""
+"""The server under trial: started, killed and started again."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from tests.servers import Server, alive
 _ADDRESS = re.compile(rb"listening on http://127\.0\.0\.1:(\d+)")
 #: Seconds for one start, and for a clean stop.
 _START_S, _STOP_S = 40.0, 40.0
+#: Seconds by which clocks of files may differ from ours.
+_SLACK = 0.1
 
 
 @dataclass
@@ -42,9 +44,8 @@ class House:
         self.stops: list[float] = []
         #: Exit statuses of clean stops that were not 0.
         self.unclean: list[int] = []
-        #: Every pid of a server, and of a process below one.
-        self.servers: list[int] = []
-        self.seen: set[int] = set()
+        #: Every server that there was: its pid, and when it was started.
+        self.servers: list[tuple[int, float]] = []
         #: When the present server was ready.
         self.ready_at = 0.0
         self._settings = settings
@@ -78,7 +79,6 @@ class House:
     def kill(self) -> None:
         """SIGKILL, wherever it is in its life."""
         if self._process is not None and self._process.poll() is None:
-            self._note()
             self._up.clear()
             self._process.kill()
             self.kills.append(time.time())
@@ -87,7 +87,6 @@ class House:
     def stop(self) -> int:
         """SIGTERM, and its exit status; clients may go on asking meanwhile."""
         assert self._process is not None
-        self._note()
         self.stops.append(time.time())
         self._process.send_signal(signal.SIGTERM)
         try:
@@ -103,14 +102,18 @@ class House:
     def terminate(self) -> None:
         """SIGTERM without waiting."""
         assert self._process is not None
-        self._note()
         self.stops.append(time.time())
         self._process.send_signal(signal.SIGTERM)
 
     def left(self) -> list[int]:
         """Processes of dead servers that are still there."""
         mine = {*self._server.descendants(), self._server.pid} if self.server and self._server else set()
-        return [pid for pid in self.seen | self._strays() if pid not in mine and alive(pid)]
+        return [pid for pid in self._strays() - mine if alive(pid)]
+
+    def made(self, pid: int, at: float) -> bool:
+        """Was this the pid of a server at this time? Numbers are used again, by strangers too."""
+        begun = [(pid, since) for pid, since in self.servers if since <= at + _SLACK]
+        return bool(begun) and begun[-1][0] == pid
 
     def _strays(self) -> set[int]:
         """Every process that was started for this data directory, however it has come loose."""
@@ -153,13 +156,8 @@ class House:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "imgsvc", "serve"], env=environment, stdout=output, stderr=output
             )
-        self.servers.append(self._process.pid)
-        self.seen.add(self._process.pid)
+        self.servers.append((self._process.pid, time.time()))
         return self._process, begins
-
-    def _note(self) -> None:
-        if self._process is not None:
-            self.seen.update(Server(self._process, 0, self.data, self.log).descendants())
 
     @staticmethod
     def _ready(port: int) -> bool:

@@ -7,7 +7,7 @@ import re
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -32,7 +32,7 @@ def while_it_runs(house: House, ledger: Ledger) -> None:
 def when_it_has_stopped(house: House, ledger: Ledger, before: frozenset[str]) -> None:
     """Files and records name each other, and nothing of any server is anywhere else."""
     _gone(ledger, "processes", house.left)
-    _gone(ledger, "in /dev/shm", lambda: [name for name in shared() - before if _owner(name) in house.seen])
+    _gone(ledger, "in /dev/shm", lambda: [name for name in shared() - before if _ours(house, name)])
     _gone(ledger, "staged", lambda: [str(path) for path in (house.data / "staging").rglob("*")])
     with closing(sqlite3.connect(house.data / "imgsvc.sqlite3")) as database:
         _files(house.data, ledger, database)
@@ -106,13 +106,13 @@ def _gone(ledger: Ledger, what: str, look: Callable[[], list[object] | list[str]
         ledger.complain(Verdict.LEFT_OVER, f"{what}: {each}")
 
 
-def _owner(name: str) -> int | None:
-    """The pid in a name such as `sem.loky-4242-xyz`."""
-    return next(_numbers(name), None)
-
-
-def _numbers(name: str) -> Iterator[int]:
-    return (int(part) for part in name.split("-") if part.isdigit())
+def _ours(house: House, name: str) -> bool:
+    """Does a name such as `sem.loky-4242-xyz` tell of one of our servers?"""
+    pids = [int(part) for part in name.split("-") if part.isdigit()]
+    try:
+        return bool(pids) and house.made(pids[0], (_SHARED / name).stat().st_mtime)
+    except FileNotFoundError:
+        return False
 
 
 def _short(line: str) -> str:
