@@ -5,11 +5,12 @@ Every touch of loky, its private attributes included, is in this file; `_Parts` 
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
 import pickle
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -19,8 +20,9 @@ from multiprocessing import process as stdlib_process
 from multiprocessing import resource_tracker as stdlib_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from typing import Any
+from typing import Any, NoReturn
 
+from loky.backend import fork_exec, spawn
 from loky.backend import resource_tracker as loky_tracker
 from loky.backend.synchronize import SemLock
 from loky.process_executor import ProcessPoolExecutor
@@ -30,6 +32,7 @@ from imgsvc.dispatch._lanes import child
 from imgsvc.dispatch._lanes.board import Board
 from imgsvc.dispatch._lanes.lanes import Lanes
 from imgsvc.dispatch._lanes.semaphores import Names
+from imgsvc.dispatch._lanes.template import Template
 
 #: What worker processes find in their environment besides ours.
 _ENV = {
@@ -59,17 +62,35 @@ class LokyDispatcher(Lanes):
     def __init__(self, resources: Resources, work: str = "imgsvc.worker:run") -> None:
         """`work` names the function that does tasks: worker processes import it."""
         self._names = Names(resources.scratch)
-        super().__init__(resources, work, partial(LokyProcess, resources, self._names))
+        #: What processes are copies of; one that is gone is replaced with the next process.
+        self._template: Template | None = None
+        self._renewal: asyncio.Task[None] | None = None
+        super().__init__(resources, work, self._process)
+
+    def __repr__(self) -> str:
+        return f"{super().__repr__()[:-1]} {self._template}>"
 
     async def start(self) -> None:
         """See `Dispatcher.start`."""
         self._names.keep()
+        self._template = _template()
+        await self._template.ready()
         await super().start()
 
     async def stop(self) -> None:
         """See `Dispatcher.stop`."""
         await super().stop()
+        if self._renewal is not None:
+            self._renewal.cancel()
+        if self._template is not None:
+            self._template.close()
         self._names.forget()
+
+    def _process(self, work: str) -> LokyProcess:
+        if self._template is not None and self._template.gone:
+            self._template = _template()
+            self._renewal = asyncio.create_task(self._template.ready())
+        return LokyProcess(self._resources, self._names, work, self._template)
 
 
 class LokyProcess:
@@ -79,13 +100,15 @@ class LokyProcess:
     would be killed when the thread ends.)
     """
 
-    def __init__(self, resources: Resources, names: Names, work: str) -> None:
+    def __init__(
+        self, resources: Resources, names: Names, work: str, template: Template | None = None
+    ) -> None:
         # A worker has no business with the trackers: loky's removes any path that it is told.
         trackers = [fd for fd in (loky_tracker.getfd(), stdlib_tracker.getfd()) if fd is not None]
         setup = child.Setup(os.getpid(), resources.memory, work, foreign=tuple(trackers))
         self.board = Board.make(resources.scratch)
         self._semaphores = _Semaphores(names)
-        with self._semaphores.named(), _signals_held():
+        with self._semaphores.named(), _copied(template), _signals_held():
             executor = ProcessPoolExecutor(
                 max_workers=1, timeout=None, env=_ENV, initializer=child.begin, initargs=(setup, self.board)
             )
@@ -232,6 +255,40 @@ def _unknown(executor: ProcessPoolExecutor, what: str) -> CannotStart:
 
 def _unsupported(thing: str, what: str) -> str:
     return f"loky {version('loky')} is not supported: its {thing} has no {what}; install 3.7"
+
+
+def _template() -> Template:
+    with _signals_held():
+        return Template(partial(fork_exec.fork_exec, env=_ENV))
+
+
+@contextmanager
+def _copied(template: Template | None) -> Iterator[None]:
+    """Processes that loky starts within are copies of the template, where it is up."""
+    start = fork_exec.fork_exec
+
+    def copy(command: Sequence[str], files: Sequence[int], env: Mapping[str, str]) -> int:
+        pid = template and template.fork(int(command[command.index("--pipe") + 1]), files)
+        return pid or int(start(command, files, env=env))
+
+    fork_exec.fork_exec = copy
+    try:
+        yield
+    finally:
+        fork_exec.fork_exec = start
+
+
+def become(pipe: int) -> NoReturn:
+    """Be the process that loky starts and tells so through `pipe`: the last lines of its popen_loky_posix."""
+    this: Any = stdlib_process.current_process()
+    with os.fdopen(pipe, "rb") as sent:
+        this._inheriting = True  # noqa: SLF001  # as multiprocessing has it
+        try:
+            spawn.prepare(pickle.load(sent))  # noqa: S301  # from the server
+            process: Any = pickle.load(sent)  # noqa: S301  # from the server
+        finally:
+            del this._inheriting  # noqa: SLF001  # as above
+    os._exit(process._bootstrap())  # noqa: SLF001  # as above
 
 
 def _children() -> set[BaseProcess]:

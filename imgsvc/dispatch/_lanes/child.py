@@ -75,9 +75,7 @@ def begin(setup: Setup, board: Board) -> None:
         _cut_off(setup.foreign)
         module, _, name = setup.work.partition(":")
         _bench = _Bench(board, getattr(import_module(module), name))
-        for room in _ROOMS:
-            for each in plugins.names(room):
-                plugins.load(room, each)
+        _load_rooms()
         # Nothing of what is there now is garbage: collections need not look at it.
         gc.collect()
         gc.freeze()
@@ -90,6 +88,14 @@ def begin(setup: Setup, board: Board) -> None:
     except BaseException as error:  # noqa: BLE001  # whatever it is, there is nobody else to tell
         board.show(f"{type(error).__name__}: {error}")
         os._exit(1)
+
+
+def prepare(parent: int) -> None:
+    """Make this process one that workers are copies of."""
+    _ignore_signals()
+    _die_with(parent)
+    _go_first_for_memory()
+    _load_rooms()
 
 
 def ready() -> int:
@@ -134,6 +140,12 @@ def _log_in_lines() -> None:
     handler.setFormatter(_Lines())
     logging.basicConfig(handlers=[handler], level=logging.WARNING)
     logging.captureWarnings(capture=True)
+
+
+def _load_rooms() -> None:
+    for room in _ROOMS:
+        for each in plugins.names(room):
+            plugins.load(room, each)
 
 
 def _ignore_signals() -> None:
