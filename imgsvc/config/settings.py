@@ -284,7 +284,7 @@ class Work(_Group):
         Whole(0, 64),
         About(
             "Worker processes that stand by, up and idle, for a lane whose process is killed or dies.",
-            "Such a lane goes on within milliseconds instead of a third of a second, for 20 MB of memory.",
+            "Such a lane goes on at once, also where a new process takes its time; it costs some megabytes.",
         ),
     ] = 1
     lane_tasks: Annotated[
