@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import floor
 
 from imgsvc.scheduler.clock import Clock
 
@@ -93,10 +94,10 @@ class Steady:
         passed = seen - self._seen
         by = round(wall - self._wall - passed)
         if abs(by) > _JUMP_MS:
-            # It was set at some moment since then.
+            # It was set at some moment since then; it shows whole milliseconds, rounded down.
+            last, first = floor(self._wall + passed) + 1, floor(wall - passed)
             total = by + (self._jumps[-1].total if self._jumps else 0)
-            jump = _Jump(round(self._wall + passed), round(wall - passed), by, total, self._latest)
-            self._jumps.append(jump)
+            self._jumps.append(_Jump(last, first, by, total, self._latest))
             del self._jumps[:-_REMEMBERED]
         self._wall, self._seen = wall, seen
         return wall

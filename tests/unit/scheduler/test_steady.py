@@ -148,3 +148,28 @@ def test_jumps_that_are_forgotten_still_count() -> None:
         hands.pass_(100)
         hands.wall += DAY
         assert steady.when(hands.wall) == steady()
+
+
+@pytest.mark.parametrize("jump", [DAY, -DAY])
+def test_what_was_read_just_after_a_jump_is_not_taken_for_something_before_it(jump: int) -> None:
+    hands = Hands()
+    steady = hands.steady()
+    before = steady.when(hands.wall)
+    hands.wall += jump
+    at = hands.wall
+    hands.pace += 0.3
+    hands.wall += 1  # the next millisecond begins
+    assert before <= steady.when(at) <= before + 1
+    assert 0 <= steady.since(at) <= 1
+
+
+@pytest.mark.parametrize("jump", [DAY, -DAY])
+def test_what_was_read_just_before_a_jump_is_not_taken_for_something_after_it(jump: int) -> None:
+    hands = Hands()
+    steady = hands.steady()
+    hands.pace += 0.3
+    hands.wall += 1
+    at = hands.wall
+    hands.wall += jump
+    assert START <= steady.when(at) <= START + 1
+    assert 0 <= steady.since(at) <= 1
