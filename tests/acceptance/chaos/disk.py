@@ -15,6 +15,8 @@ _MIB = 2**20
 #: The tmpfs, and what must stay free on it (`DISK_RESERVE`).
 SIZE, RESERVE = 384 * _MIB, 16 * _MIB
 _PIECE = 4 * _MIB
+#: Without a tmpfs: what a filler file takes; half of it is room for neighbours on the same disk.
+_FILLER = 4096 * _MIB
 
 
 def namespace() -> list[str] | None:
@@ -32,10 +34,11 @@ def namespace() -> list[str] | None:
 class Disk:
     """Where the data directory is, beside a file that takes the room away."""
 
-    def __init__(self, folder: Path, reserve: int, *, real: bool) -> None:
+    def __init__(self, folder: Path, reserve: int, *, real: bool, filler: int = SIZE) -> None:
         self.data = folder / "data"
         self.reserve = reserve
         self.real = real
+        self._takes = filler
         self._filler = folder / "filler"
 
     def __str__(self) -> str:
@@ -47,7 +50,7 @@ class Disk:
         """Leave nothing at all (`brim`), or a little less than the reserve."""
         with self._filler.open("wb") as file:
             if not self.real:
-                os.posix_fallocate(file.fileno(), 0, SIZE)
+                os.posix_fallocate(file.fileno(), 0, self._takes)
                 return
             room = shutil.disk_usage(self._filler.parent).free - (0 if brim else self.reserve // 2)
             while room > 0:
@@ -72,7 +75,9 @@ def small_disk(folder: Path) -> Iterator[Disk]:
         finally:
             subprocess.run(["umount", "--lazy", str(folder)], check=False)
         return
-    disk = Disk(folder, max(0, shutil.disk_usage(folder).free - SIZE // 2), real=False)
+    free = shutil.disk_usage(folder).free
+    filler = min(_FILLER, free // 4)
+    disk = Disk(folder, free - filler // 2, real=False, filler=filler)
     try:
         yield disk
     finally:

@@ -40,8 +40,8 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        """Is all as promised?"""
-        return not (self.lost or self.wrong or self.left_over)
+        """Was anything promised, and is all as promised?"""
+        return self.acknowledged > 0 and not (self.lost or self.wrong or self.left_over)
 
     def document(self) -> dict[str, Any]:
         """As JSON."""
