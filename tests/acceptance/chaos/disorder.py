@@ -98,6 +98,7 @@ class Disorder:
         self.faults: list[str] = []
         self._house, self._disk = house, disk
         self._began = 0.0
+        self._over = threading.Event()
         self._threads = [
             threading.Thread(target=self._run, args=(who, mine), name=f"chaos-{who}")
             for who, mine in events.items()
@@ -113,6 +114,10 @@ class Disorder:
         """Wait until all is done: the server runs, the disk is free, the database unlocked."""
         for thread in self._threads:
             thread.join()
+
+    def stop(self) -> None:
+        """Begin nothing any more; what has begun is ended by `join`."""
+        self._over.set()
 
     def _run(self, who: str, events: Sequence[Event]) -> None:
         acts: dict[str, Callable[[Event], None]] = {
@@ -131,7 +136,8 @@ class Disorder:
             "fill-brim": self._fill,
         }
         for event in events:
-            time.sleep(max(0.0, self._began + event.at - time.monotonic()))
+            if self._over.wait(max(0.0, self._began + event.at - time.monotonic())):
+                return
             try:
                 acts[event.what](event)
             except Exception as error:  # noqa: BLE001  # what goes wrong here must not pass for a quiet run

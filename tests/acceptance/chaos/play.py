@@ -85,6 +85,9 @@ def _disturb(options: Options, agent: disorder.Disorder, sessions: list[Session]
         stop.wait(options.seconds)
         agent.join()
     finally:
+        # Also when somebody loses patience: nothing may be started behind our back.
+        agent.stop()
+        agent.join()
         stop.set()
         for thread in clients:
             thread.join()
