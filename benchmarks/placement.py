@@ -36,13 +36,15 @@ class Measured:
 
 
 def main() -> None:
-    """Measure, or read what was measured; print the table, and write JSON and chart where asked to."""
+    """Measure, or read what was measured; print the tables, and write JSON, chart and page where asked to."""
     options = _options()
     measured = Measured(**json.loads(options.again.read_text())) if options.again else _measure(options)
     summary = report.summarize(measured.placements)
-    print(report.tables(summary))
+    print("\n\n".join(report.parts(summary).values()))
     if options.json:
         options.json.write_text(json.dumps(asdict(measured)) + "\n")
+    if options.page:
+        options.page.write_text(report.written_into(options.page.read_text(), summary))
     if options.chart:
         options.chart.write_text(chart.svg(summary))
 
@@ -57,6 +59,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", action="append", metavar="NAME", choices=[p.name for p in PLACEMENTS])
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep the raw numbers")
     parser.add_argument("--chart", type=Path, metavar="FILE.svg")
+    parser.add_argument("--page", type=Path, metavar="FILE.md", help="a page to write the tables into")
     parser.add_argument("--again", type=Path, metavar="FILE", help="table and chart of kept numbers")
     return parser.parse_args()
 

@@ -36,7 +36,11 @@ class Panel:
 
 
 PANELS = (
-    Panel("Thumbnails", "a second; more is better", lambda row: [_rate(row.thumbnail, "")]),
+    Panel(
+        "CPU of a thumbnail",
+        "less is better",
+        lambda row: [Bar(row.thumbnail.cpu_ms, _milliseconds(row.thumbnail.cpu_ms))],
+    ),
     Panel(
         "/livez meanwhile",
         "p99, log; less is better",

@@ -20,7 +20,7 @@ from benchmarks.placements.work import Work
 LETHAL = "test-crash:segv/"
 #: Bytes behind the end of a JPEG are ignored; these make the lethal image another than the others.
 _MARK = b"lethal"
-#: Seconds that a server which died may take to come back.
+#: Seconds that a server may take to come back.
 RESTART_S = 30.0
 
 
@@ -85,7 +85,7 @@ def crash(
 ) -> Crash:
     """Load a server with clients, let the job of one more crash, and look on until it serves again.
 
-    A server that died is waited for; one that lives and does no work is given up after `patience` seconds.
+    A server that died is waited for; one that lives and fails every job is given up after `patience` seconds.
     """
     clients = [_Innocent(Client(placement, server.port, timeout=20)) for _ in range(innocents)]
     deaths = server.deaths
@@ -96,7 +96,8 @@ def crash(
         guilty = _Guilty(Client(placement, server.port, timeout=20), body, ops)
         guilty.start()
         while not _serves_again(clients, guilty.ended):
-            if time.monotonic() > sent + (patience if server.deaths == deaths else RESTART_S):
+            broken = server.deaths == deaths and all(_is_lost(one.jobs[-1]) for one in clients)
+            if time.monotonic() > sent + (patience if broken else RESTART_S):
                 break
             time.sleep(0.02)
         until = time.monotonic()
@@ -138,12 +139,13 @@ def judge(clients: Sequence[Sequence[Job]], sent: float, until: float, deaths: i
     lost = [job for job in (next(filter(_is_lost, jobs), None) for jobs in seen) if job]
     finished = sorted(job.ended for jobs in seen for job in jobs if not _is_lost(job))
     broke = min((job.ended for job in lost), default=sent)
-    serves = any(job.began >= broke and not _is_lost(job) for jobs in seen for job in jobs)
+    serves = not lost or any(job.began >= broke and not _is_lost(job) for jobs in seen for job in jobs)
+    ends = [sent, *(finished or [until])]
     return Crash(
         failed=sum(job.outcome is Outcome.FAILED for job in lost),
         vanished=sum(job.outcome is Outcome.VANISHED for job in lost),
         deaths=deaths,
-        pause_s=max(later - before for before, later in pairwise([sent, *finished])) if serves else None,
+        pause_s=max(later - before for before, later in pairwise(ends)) if serves else None,
     )
 
 

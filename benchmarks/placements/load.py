@@ -16,7 +16,7 @@ from benchmarks.placements.client import Client, Outcome
 from benchmarks.placements.places import Placement
 from benchmarks.placements.servers import Server
 from benchmarks.placements.work import Work
-from benchmarks.running import proportional
+from benchmarks.running import cpu_seconds, proportional
 
 _SAMPLE_S = 0.1
 
@@ -27,6 +27,8 @@ class Load:
 
     per_second: float
     failed: int
+    #: What all processes of the server spent on one job; others on the machine change it little.
+    cpu_ms: float
     livez_p50_ms: float
     livez_p99_ms: float
     #: The most that all processes of the server had at one time: proportional set size, sampled.
@@ -47,12 +49,13 @@ class Demand:
 def load(placement: Placement, server: Server, demand: Demand, pinger: Pinger) -> Load:
     """Drive a server; jobs that are under way at the end are waited for and counted, and so is that time."""
     with _peak(server) as peak, pinger.on(server.port) as latencies:
-        began = time.perf_counter()
+        began, before = time.perf_counter(), cpu_seconds(server.processes())
         outcomes = _drive(placement, server.port, demand)
-        took = time.perf_counter() - began
+        took, spent = time.perf_counter() - began, cpu_seconds(server.processes()) - before
     return Load(
         per_second=outcomes[Outcome.DONE] / took,
         failed=outcomes.total() - outcomes[Outcome.DONE],
+        cpu_ms=spent * 1000 / outcomes.total(),
         livez_p50_ms=percentile(latencies, 50),
         livez_p99_ms=percentile(latencies, 99),
         peak_bytes=max(peak),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -18,6 +19,7 @@ class Loaded:
     """Medians of one load."""
 
     per_second: float
+    cpu_ms: float
     livez_p50_ms: float
     livez_p99_ms: float
     peak_bytes: float
@@ -43,6 +45,7 @@ class Row:
     """What was found of one placement; a load that it was not put under is None."""
 
     placement: Placement
+    rounds: int
     thumbnail: Loaded
     #: Throughput of thumbnails, in units of the bare loop's that ran just before.
     of_bare: float
@@ -67,6 +70,7 @@ def _row(placement: Placement, found: dict[str, list[Values]]) -> Row:
     ]
     return Row(
         placement,
+        rounds=len(ratios),
         thumbnail=_loaded(found["thumbnail"]),
         of_bare=median(ratios),
         bare_per_second=_median(found["bare"], "per_second"),
@@ -88,6 +92,7 @@ def _median(rounds: Iterable[Values], *names: str) -> float:
 def _loaded(rounds: Sequence[Values]) -> Loaded:
     return Loaded(
         per_second=_median(rounds, "per_second"),
+        cpu_ms=_median(rounds, "cpu_ms"),
         livez_p50_ms=_median(rounds, "livez_p50_ms"),
         livez_p99_ms=_median(rounds, "livez_p99_ms"),
         peak_bytes=_median(rounds, "peak_bytes"),
@@ -109,6 +114,7 @@ Column = tuple[str, Callable[[Row], str]]
 _THUMBNAILS: Sequence[Column] = (
     ("thumbnails/s", lambda row: f"{row.thumbnail.per_second:.1f}"),
     ("× bare loop", lambda row: f"{row.of_bare:.2f}"),
+    ("CPU ms a job", lambda row: f"{row.thumbnail.cpu_ms:.0f}"),
     ("`/livez` p50 ms", lambda row: f"{row.thumbnail.livez_p50_ms:.1f}"),
     ("p99 ms", lambda row: f"{row.thumbnail.livez_p99_ms:.1f}"),
     ("peak memory MB", lambda row: f"{row.thumbnail.peak_bytes / 1e6:.0f}"),
@@ -145,18 +151,33 @@ def _pause(crash: Crashed) -> str:
     return "until restarted" if math.isinf(crash.pause_s) else f"{crash.pause_s:.2f}"
 
 
-def tables(rows: Sequence[Row]) -> str:
-    """Three tables in Markdown: the thumbnail, one crash, the wait; and what is to be said besides."""
-    crashed = any(row.crash for row in rows)
-    wanted = (_THUMBNAILS, _CRASHES, _WAITS) if crashed else (_THUMBNAILS, _WAITS)
-    parts = [_table(rows, columns) for columns in wanted]
-    return "\n\n".join([*parts, *_failures(rows), _bare_loop(rows)])
+def parts(rows: Sequence[Row]) -> dict[str, str]:
+    """What docs/placement.md shows, by name: tables in Markdown, and what the machine did besides."""
+    tables = {"thumbnails": _THUMBNAILS, "crash": _CRASHES, "waits": _WAITS}
+    if not any(row.crash for row in rows):
+        del tables["crash"]
+    found = {name: _table(rows, columns) for name, columns in tables.items()}
+    return found | {"machine": " ".join([_bare_loop(rows), *_failures(rows)])}
+
+
+def written_into(page: str, rows: Sequence[Row]) -> str:
+    """The page with the paragraph behind each `<!-- measured: NAME -->` replaced by the part of that name."""
+    shown = parts(rows)
+    return re.sub(
+        r"(<!-- measured: (\w+) -->\n\n).+?(?=\n\n)",
+        lambda found: found[1] + shown[found[2]],
+        page,
+        flags=re.DOTALL,
+    )
 
 
 def _bare_loop(rows: Sequence[Row]) -> str:
     """How busy the machine was with other work: what the bare loop got of it."""
     rates = [row.bare_per_second for row in rows]
-    return f"The bare loop did {min(rates):.0f} to {max(rates):.0f} images a second in the rounds of each."
+    return (
+        f"Medians of {rows[0].rounds} rounds. The bare loop did {min(rates):.0f} to {max(rates):.0f} images "
+        "a second, depending on what else the machine had to do."
+    )
 
 
 def _table(rows: Sequence[Row], columns: Sequence[Column]) -> str:

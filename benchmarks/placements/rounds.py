@@ -42,7 +42,7 @@ class Plan:
     budget: float = 540.0
     #: Clients with a job in flight while another one's crashes; 0: nothing is crashed.
     innocents: int = 19
-    #: Seconds after which a server that lives and does no work is given up.
+    #: Seconds after which a server that lives and fails every job is given up.
     patience: float = 6.0
 
 

@@ -6,10 +6,11 @@ from benchmarks.placements.places import PLACEMENTS
 from benchmarks.placements.rounds import Raw, Values
 
 
-def loaded(per_second: float, p99: float = 5.0, failed: int = 0) -> Values:
+def loaded(per_second: float, p99: float = 5.0, failed: int = 0, cpu_ms: float = 40.0) -> Values:
     return {
         "per_second": per_second,
         "failed": failed,
+        "cpu_ms": cpu_ms,
         "livez_p50_ms": 1.0,
         "livez_p99_ms": p99,
         "peak_bytes": 100_000_000,

@@ -49,3 +49,7 @@ def test_a_crash_that_costs_nothing_costs_nothing() -> None:
 def test_what_happened_before_the_lethal_job_or_after_the_end_does_not_count() -> None:
     found = judge([[failed(8, 9), done(9, 11), failed(19, 21)]], SENT, UNTIL, deaths=0)
     assert (found.failed, found.vanished) == (0, 0)
+
+
+def test_a_slow_server_that_loses_nothing_is_not_broken() -> None:
+    assert judge([[done(9, 21)], [done(9, 22)]], SENT, UNTIL, deaths=0).pause_s == UNTIL - SENT

@@ -6,7 +6,7 @@ import math
 
 from benchmarks.percentiles import percentile
 from benchmarks.placements.places import PLACEMENTS
-from benchmarks.placements.report import Row, summarize, tables
+from benchmarks.placements.report import Row, parts, summarize, written_into
 from tests.unit.benchmarks.measured import crashed, loaded, raw
 
 
@@ -50,40 +50,53 @@ def test_only_what_was_measured_has_a_row() -> None:
 def test_a_server_that_works_no_more_is_told_in_words() -> None:
     found = raw()
     found["pool-once"]["crash"] = [crashed(19, 0, 0, None)] * 2 + [crashed(19, 0, 0, 1.0)]
-    (line,) = (line for line in tables(summarize(found)).splitlines() if "one process pool | 19 " in line)
+    (line,) = (
+        line for line in parts(summarize(found))["crash"].splitlines() if "one process pool | 19 " in line
+    )
     assert line.endswith("| 19 | – | no | until restarted |")
 
 
 def test_only_what_answers_202_can_lose_what_it_has_accepted() -> None:
     found = raw()
     found["jobs"]["crash"] = [crashed()]
-    lines = tables(summarize(found)).splitlines()
+    lines = parts(summarize(found))["crash"].splitlines()
     assert any("durable jobs | 0 | 0 | no" in line for line in lines)
     assert any("thread pool | 0 | – | no" in line for line in lines)
 
 
 def test_a_flavour_that_a_placement_has_not_is_a_dash() -> None:
     (line,) = (
-        line for line in tables(summarize(raw())).splitlines() if "one process pool | 25.0 | 5.0 |" in line
+        line
+        for line in parts(summarize(raw()))["waits"].splitlines()
+        if "one process pool | 25.0 | 5.0 |" in line
     )
     assert line.endswith("| 25.0 | 5.0 | – | – | – |")
 
 
 def test_jobs_that_failed_under_load_are_told() -> None:
-    assert " failed " not in tables(summarize(raw()))
+    assert "failed" not in parts(summarize(raw()))["machine"]
     found = raw()
     found["thread"]["wait"] = [loaded(25.0, failed=2), loaded(25.0, failed=1)]
-    assert "\n3 (thread pool) failed 3 jobs under load.\n" in tables(summarize(found))
+    assert "3 (thread pool) failed 3 jobs under load." in parts(summarize(found))["machine"]
 
 
 def test_what_others_took_of_the_machine_is_told() -> None:
     found = raw()
     found["jobs"]["bare"] = [{"per_second": 30.4}]
-    assert "The bare loop did 30 to 50 images a second" in tables(summarize(found))
+    assert "The bare loop did 30 to 50 images a second" in parts(summarize(found))["machine"]
 
 
 def test_without_crashes_there_is_no_table_of_them() -> None:
     found = raw()
     for measured in found.values():
         del measured["crash"]
-    assert "server died" not in tables(summarize(found))
+    assert list(parts(summarize(found))) == ["thumbnails", "waits", "machine"]
+
+
+def test_a_page_gets_what_was_measured_and_keeps_what_was_written() -> None:
+    rows = summarize(raw())
+    page = "# Title\n\n<!-- measured: waits -->\n\n{}\n\nWords.\n\n<!-- measured: machine -->\n\n{}\n\nend\n"
+    shown = parts(rows)
+    assert written_into(page.format("| old |\n| --- |", "old"), rows) == page.format(
+        shown["waits"], shown["machine"]
+    )
