@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from imgsvc.dispatch import Slot
-from imgsvc.errors import Problem, Unavailable
+from imgsvc.errors import Problem, StorageBusy, Unavailable
 from imgsvc.imaging.limits import Limits
 from imgsvc.jobs import Job, State
 from imgsvc.jobstore import JobStore
@@ -34,6 +34,8 @@ _log = logging.getLogger(__name__)
 
 #: Seconds to leave a store alone after its first failure in a row, and at most.
 _FIRST_REST, _LONGEST_REST = 0.1, 5.0
+#: How often the end of a start is tried to be recorded when the server stops: each waits for a lock for 2 s.
+_LAST_WORDS = 4
 #: Queued jobs that are turned away at a time.
 _SOME = 200
 
@@ -246,7 +248,7 @@ class Starts:
     async def _settle(self, job: Job, run: Run) -> Job | None:
         """Record what became of a start, however long the store needs; None when it does not count."""
         ended = time.perf_counter()
-        pause = _FIRST_REST
+        pause, last_words = _FIRST_REST, _LAST_WORDS
         terms = Terms(self.policy, self.backoff, held=self._held(job) is not None)
         while True:
             settle_ms = (time.perf_counter() - ended) * 1000
@@ -256,7 +258,12 @@ class Starts:
             except Unavailable as error:
                 _log.warning("the end of %s is not recorded yet: %s", job.id, error)
                 if self.stopping.is_set():
-                    return None  # the next start of the server takes it back
+                    # A lock may be let go in time; else the next start of the server takes the job back.
+                    last_words -= 1
+                    if not last_words or not isinstance(error, StorageBusy):
+                        return None
+                    await asyncio.sleep(_FIRST_REST)
+                    continue
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self.stopping.wait()

@@ -124,6 +124,17 @@ async def test_a_stop_does_not_wait_for_a_store_that_is_down_for_good() -> None:
     assert left.state is State.RUNNING
 
 
+async def test_a_stop_waits_a_little_for_a_lock_so_that_a_drain_costs_the_job_nothing() -> None:
+    store = Moody(settle=3)
+    async with bench(store=store) as it:
+        job = await it.submit()
+        await it.started(1)
+    await store.open()
+    left = await store.get(job.id)
+    assert left is not None
+    assert (left.state, left.drained, left.lost) == (State.QUEUED, 1, 0)
+
+
 async def test_an_idle_scheduler_asks_the_store_for_nothing() -> None:
     store = Moody()
     async with bench(store=store) as it:
