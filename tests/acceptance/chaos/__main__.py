@@ -21,7 +21,8 @@ def main() -> int:
     if disk.INSIDE not in os.environ and (command := disk.namespace()):
         again = [*command, sys.executable, "-m", "tests.acceptance.chaos", *sys.argv[1:]]
         os.execvpe(command[0], again, os.environ | {disk.INSIDE: "1"})  # noqa: S606  # ourselves
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as Ctrl-C: what was started is ended
+    for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: what was started is ended
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     options = Options(arguments.seconds, arguments.kills, arguments.seed, arguments.clients)
     with tempfile.TemporaryDirectory(prefix="imgsvc-chaos-", dir=arguments.folder) as folder:
         report = play(options, Path(folder))
