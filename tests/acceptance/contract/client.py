@@ -121,7 +121,15 @@ class Api:
 
     def lane_of(self, job: str) -> Document:
         """The lane that a job runs in."""
-        return next(lane for lane in self.workers()["lanes"] if lane["job"] == job)
+        found: list[Document] = []
+
+        def shown() -> bool:
+            # The record is there a moment before the lane has heard of it.
+            found[:] = [lane for lane in self.workers()["lanes"] if lane["job"] == job]
+            return bool(found)
+
+        wait_until(shown, 5, lambda: f"no lane runs {job}: {self.job(job)}")
+        return found[0]
 
     def files(self) -> set[str]:
         """Every file of the data directory, but the database's own and the lock."""

@@ -21,7 +21,7 @@ def restarts(api: Api) -> int:
 def test_a_job_that_does_not_end_is_ended(hasty: Api, ops: str) -> None:
     began = time.monotonic()
     job = hasty.run(fresh(), f"flip/{ops}")
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 15
     assert job["status"] == "failed"
     check_problem(job["error"], 422, "processing-timeout")
     assert ops.partition(":")[0] in job["error"]["detail"]
@@ -34,7 +34,7 @@ def test_a_job_that_does_not_end_is_ended(hasty: Api, ops: str) -> None:
 def test_a_call_that_does_not_end_is_ended(hasty: Api) -> None:
     began = time.monotonic()
     found = problem(hasty.process(fresh(), "test-spin:20"), 422, "processing-timeout")
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 15
     assert "test-spin" in found["detail"]
     hasty.is_fine()
 

@@ -68,7 +68,8 @@ def test_nothing_that_was_promised_is_lost_by_kill_9(tmp_path: Path) -> None:
     with serve(data, {"IMGSVC_TEST_OPERATIONS": "1"}) as server:
         api = Api(server)
         ended = api.run(fresh(), "png")
-        made = [api.submit(fresh(), "test-sleep:0.2/png")["id"] for _ in range(10)]
+        made = [api.submit(fresh(), "test-sleep:3/png")["id"]]
+        made += [api.submit(fresh(), "test-sleep:0.2/png")["id"] for _ in range(9)]
         gone = api.submit(fresh(), "flip")["id"]
         api.delete(f"/v1/jobs/{gone}")
         image = document(api.raw(fresh(), path="/v1/images"))["id"]

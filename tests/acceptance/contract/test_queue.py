@@ -117,7 +117,7 @@ def test_a_call_that_gets_no_lane_is_told_so(line: Api) -> None:
         line.until_running(each)
     began = time.monotonic()
     problem(line.process(fresh(), "flip"), 503, "queue-timeout")
-    assert 0.8 < time.monotonic() - began < 3
+    assert 0.8 < time.monotonic() - began < 8
     for each in busy:
         line.delete(f"/v1/jobs/{each}")
     wait_until(lambda: line.process(fresh(), "flip").status_code == 200, 10)

@@ -34,7 +34,7 @@ def test_headers_that_do_not_come_are_408(hasty: Api, sent: bytes) -> None:
         connection.sendall(sent)
         began = time.monotonic()
         expect_408(read_all(connection))
-        assert 0.5 < time.monotonic() - began < 4
+        assert 0.5 < time.monotonic() - began < 15
 
 
 def test_headers_that_drip_are_408(hasty: Api) -> None:
@@ -55,7 +55,7 @@ def test_headers_that_drip_are_408(hasty: Api) -> None:
         received = read_all(connection)
         stop.set()
         dripping.join()
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 15
         if received:
             expect_408(received)
 
@@ -64,7 +64,7 @@ def test_a_connection_that_says_nothing_is_closed(hasty: Api) -> None:
     with connected(hasty) as connection:
         began = time.monotonic()
         received = read_all(connection)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 15
         if received:
             expect_408(received)
 
@@ -87,7 +87,7 @@ def test_a_body_that_stalls_is_408(hasty: Api, lines: str, sent: bytes, path: st
         connection.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\n{lines}\r\n\r\n".encode() + sent)
         began = time.monotonic()
         received = read_all(connection)
-        assert 0.5 < time.monotonic() - began < 4
+        assert 0.5 < time.monotonic() - began < 15
         expect_408(received)
 
 
@@ -108,7 +108,7 @@ def test_a_body_that_drips_is_408(hasty: Api) -> None:
                 time.sleep(0.05)  # the pace of the attack itself
         except OSError:
             pass
-        assert time.monotonic() - began < 8
+        assert time.monotonic() - began < 20
 
 
 def test_others_are_served_meanwhile(hasty: Api) -> None:
@@ -118,7 +118,7 @@ def test_others_are_served_meanwhile(hasty: Api) -> None:
             connection.sendall(b"POST /v1/images HTTP/1.1\r\nHost: x\r\nContent-Length: 50000\r\n\r\n\xff")
         began = time.monotonic()
         hasty.is_fine()
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 15
     finally:
         for connection in slow:
             connection.close()
