@@ -92,6 +92,9 @@ class JobStore(BatchStore, Protocol):
     image or job is a ValueError.
     """
 
+    #: Does the record outlive this process?
+    lasts: bool
+
     async def open(self, *, create: bool = True, rehearsal: bool = False) -> None:
         """Bring the schema up to date. Raises StorageUnavailable for a newer schema than ours.
 

@@ -8,6 +8,7 @@ import shutil
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 
 from uuid_utils import uuid7
@@ -58,8 +59,11 @@ async def open_service(
         stack.enter_context(data_directory(settings.data_dir))
         with refusals():
             stack.enter_context(_staging(staging))
-            with refusals(hint="; IMGSVC_JOBS says where it is"):
-                await _patiently(store.open, settings.start_patience)
+            # A new record beside old blobs would make garbage of them all: the sweep would remove them.
+            known = store.lasts and await asyncio.to_thread(_holds_blobs, blobs)
+            beside = f" and {settings.storage} holds what only it knows" if known else ""
+            with refusals(hint=f"; IMGSVC_JOBS says where it is{beside}"):
+                await _patiently(partial(store.open, create=not known), settings.start_patience)
             stack.push_async_callback(store.close)
             stack.push_async_callback(dispatcher.stop)
             await dispatcher.start()
@@ -88,6 +92,10 @@ async def open_service(
             metrics=metrics,
             remarks=["operations made for tests exist"] if settings.test_operations else [],
         )
+
+
+def _holds_blobs(blobs: storage.Storage) -> bool:
+    return any(next(blobs.keys(room), None) is not None for room in ("images", "results"))
 
 
 def _dispatcher(settings: Settings, scratch: Path, *, isolated: bool) -> dispatch.Dispatcher:

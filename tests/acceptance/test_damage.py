@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.servers import Server
+from tests.servers import Server, serve
 
 WAIT = {"Prefer": "wait=10"}
 
@@ -79,3 +81,27 @@ def test_a_server_without_its_data_directory_is_not_ready(
     away.rename(server.data)
     assert server.ask("GET", "/readyz").status == 200
     assert server.ask("POST", "/v1/images", photo(20, 20)).status == 201
+
+
+def test_pictures_without_the_database_that_knows_them_are_not_swept_away(
+    tmp_path: Path, photo: Callable[..., bytes]
+) -> None:
+    data = tmp_path / "data"
+    with serve(data) as server:
+        image = server.json("POST", "/v1/images", photo(50, 40))
+    away = tmp_path / "imgsvc.sqlite3"
+    (data / "imgsvc.sqlite3").rename(away)
+    refused = subprocess.run(
+        [sys.executable, "-m", "imgsvc", "serve", "--port", "0", "--data-dir", str(data)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert refused.returncode == 1
+    assert "imgsvc.sqlite3 can't be opened: " in refused.stderr
+    assert "holds what only it knows" in refused.stderr
+    assert not (data / "imgsvc.sqlite3").exists()
+    away.rename(data / "imgsvc.sqlite3")
+    with serve(data) as server:
+        assert server.ask("GET", f"/v1/images/{image['id']}/content").body == photo(50, 40)

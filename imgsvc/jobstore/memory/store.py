@@ -29,6 +29,8 @@ from imgsvc.jobstore.memory.receipts import Receipts
 class MemoryStore(BatchCalls, Housekeeping):
     """See `jobstore.JobStore`."""
 
+    lasts = False
+
     def __init__(self) -> None:
         super().__init__()
         self._held_jobs: dict[str, Job] = {}

@@ -34,6 +34,8 @@ _STEP = 200
 class SqliteStore(BatchCalls):
     """See `jobstore.JobStore`; one process at a time writes (the data directory's lock sees to it)."""
 
+    lasts = True
+
     def __init__(self, path: Path, patience: float) -> None:
         self._path = path
         self._patience = patience
