@@ -117,6 +117,12 @@ class Reader:
         self._fault(name, f"{name} can't be {_shown(value)}; allowed is {bounds}", bounds)
         return None
 
+    def given(self, name: str, longest: int) -> str | None:
+        """As `text`, but a blank is a fault: it would mean everything where one thing was meant."""
+        if name in self._values and self._given(name) is None:
+            self._fault(name, f"{name} is blank; give its id, or leave it out", None)
+        return self.text(name, longest)
+
     def flag(self, name: str) -> bool:
         """A switch: `?download` and `?download=1` are on, `?download=0` and its absence off."""
         if name not in self._values:

@@ -65,6 +65,9 @@ class Submissions:
         retention = reader.seconds("retention", MIN_RETENTION, MAX_RETENTION)
         reference = reader.text("reference", MAX_REFERENCE)
         batch = reader.text("batch", MAX_REFERENCE)
+        if batch is None and reference is not None and "batch" in values and values["batch"] is not None:
+            # A variable that a script has not set: outside a batch no repeat would be noticed.
+            reader.refuse("batch", "batch is blank beside a reference; give the batch's id, or no batch")
         attempts = reader.whole("max_attempts", 1, MAX_ATTEMPTS)
         reader.done()
         return JobRequest(

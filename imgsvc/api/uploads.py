@@ -150,6 +150,7 @@ class _FormUpload(Generic[_Wish]):
 
     async def read(self, request: Request, stack: AsyncExitStack) -> Upload[_Wish]:
         form = Form(request.headers["content-type"], self._reads.fields)
+        blanks: list[str] = []
         async for chunk in body(request):
             for event in form.feed(chunk):
                 if isinstance(event, bytes):
@@ -157,9 +158,13 @@ class _FormUpload(Generic[_Wish]):
                 elif isinstance(event, FileStart):
                     await self._begin(event, stack)
                 elif isinstance(event, Field) and event.value.strip():
-                    # Pages send blanks for what was not filled in.
                     self._values.append((event.name, event.value))
+                elif isinstance(event, Field):
+                    blanks.append(event.name)
         form.close()
+        # Pages send blanks for what was not filled in: they stand behind whatever else says the same.
+        given = {name for name, _ in self._values}
+        self._values += [(name, "") for name in dict.fromkeys(blanks) if name not in given]
         wish = self._reads.whole(parameters.once(self._values))
         if not self._filename and not self._begun.bytes:
             raise MissingFile("the part 'file' holds no file")

@@ -158,7 +158,7 @@ class Room:
             if not self._full(jobs, size, _NOTHING):
                 return
             if self._full(jobs, size, self._doubt) or time.monotonic() >= until:
-                raise self._refusal(backlog)
+                raise self._refusal(backlog, jobs)
             await asyncio.sleep(_DOUBT_S)
 
     def _full(self, jobs: int, size: int, doubt: _Load) -> bool:
@@ -179,9 +179,9 @@ class Room:
         self._counted_at = time.monotonic()
         return backlog
 
-    def _refusal(self, backlog: Backlog) -> QueueFull:
+    def _refusal(self, backlog: Backlog, jobs: int) -> QueueFull:
         policy, reserved = self._policy, self.reserved
-        if backlog.queued + reserved.jobs >= policy.queue_limit:
+        if backlog.queued + reserved.jobs + jobs > policy.queue_limit:
             what, limit, actual = "jobs wait or come in", policy.queue_limit, backlog.queued + reserved.jobs
         else:
             what, limit, actual = "bytes wait or come in", policy.queue_bytes, backlog.bytes + reserved.bytes

@@ -89,6 +89,10 @@ class Status:
     def workers(self) -> Workers:
         """Lanes with the jobs that they run, and the desk."""
         running = self.scheduler.running()
-        lanes = tuple((lane, running.get(lane.lane)) for lane in self.dispatcher.lanes())
+        # A lane may have lost its process a moment before its job hears of it.
+        lanes = tuple(
+            (lane, running.get(lane.lane) if lane.state is LaneState.BUSY else None)
+            for lane in self.dispatcher.lanes()
+        )
         held = tuple(self.scheduler.quarantine.held())
         return Workers(lanes=lanes, desk=self.dispatcher.desk(), quarantine=held)

@@ -38,7 +38,7 @@ def folder(tmp_path: Path) -> Path:
     original = photo(64, 48)
     for number in range(FILES):
         # What follows the end of a JPEG is nobody's business: every file is another one.
-        (tmp_path / "photos" / f"{number:03}, it's.jpg").write_bytes(original + b"%d" % number)
+        (tmp_path / "photos" / f"{number:03}, it's a \"q\\\\.jpg").write_bytes(original + b"%d" % number)
     return tmp_path
 
 
@@ -90,7 +90,9 @@ def test_loops_that_are_killed_and_run_again_do_everything_once(house: Server, f
     assert (batch["counts"]["total"], batch["counts"]["succeeded"]) == (FILES, FILES)
     with zipfile.ZipFile(folder / "results.zip") as found:
         assert found.testzip() is None
-        assert sorted(found.namelist()) == [f"photos_{number:03}, it's.webp" for number in range(FILES)]
+        assert sorted(found.namelist()) == [
+            f"photos_{number:03}, it's a _q__.webp" for number in range(FILES)
+        ]
         assert Image.open(io.BytesIO(found.read(found.namelist()[0]))).format == "WEBP"
 
 

@@ -112,7 +112,8 @@ async def create_batch(request: Request) -> Response:
 async def _fill(request: Request, serving: Service) -> Batch:
     read = door(request).submissions.filled
     reads = Reads(BATCH_FORM_FIELDS, lambda values, complete: read(values, complete=complete))
-    most = door(request).options.batch_files
+    # What can never wait together is refused for good.
+    most = min(door(request).options.batch_files, serving.policy.queue_limit)
     # What was done before under its key only has to be recognized.
     keep = not keys.known(request)
 

@@ -273,7 +273,7 @@ async def cancel_job(request: Request) -> Response:
             parameter("query", "status", "Which jobs.", {"type": "string", "enum": ["queued"]}),
             parameter("query", "batch", "Only those of this batch."),
         ],
-        errors=(errors.InvalidParameter, *STORED),
+        errors=(errors.InvalidParameter, errors.NotFound, errors.ResultExpired, *STORED),
         keyed=True,
     ),
 )
@@ -281,10 +281,12 @@ async def cancel_job(request: Request) -> Response:
 async def cancel_jobs(request: Request) -> Response:
     """Cancels every job that has not started, or those of one batch."""
     reader = Reader(parameters.query(request.scope["query_string"]), ("status", "batch"))
-    status, batch = reader.choice("status", State), reader.text("batch", MAX_REFERENCE)
+    status, batch = reader.choice("status", State), reader.given("batch", MAX_REFERENCE)
     if status not in {None, State.QUEUED}:
         reader.refuse("status", f"only queued jobs can be canceled in bulk, not {status}", ("queued",))
     reader.done()
+    if batch is not None:
+        await service(request).batches.get(batch)  # a wrong id must not look like a batch with nothing to do
     return answer({"canceled": await service(request).cancel_queued(batch)})
 
 

@@ -81,6 +81,40 @@ def test_all_that_wait_are_canceled_in_bulk(line: Api) -> None:
     assert {line.job(each)["status"] for each in made} == {"canceled"}
 
 
+@pytest.mark.parametrize(
+    ("batch", "status", "code"),
+    [("", 422, "invalid-parameter"), ("bat_" + "0" * 32, 404, "not-found"), ("x", 404, "not-found")],
+)
+def test_a_batch_that_is_none_cancels_nothing(line: Api, batch: str, status: int, code: str) -> None:
+    posted = line.submit(fresh(), "flip")
+    answer = line.post("/v1/jobs:cancel", params={"status": "queued", "batch": batch})
+    problem(answer, status, code)
+    assert line.job(posted["id"])["status"] == "queued"
+
+
+def test_a_reference_beside_a_blank_batch_is_a_mistake(line: Api) -> None:
+    for answer in (
+        line.form(fresh(), ops="flip", batch="", reference="a.jpg"),
+        line.form(fresh(), ops="flip", reference="a.jpg", batch=" "),
+        line.raw(fresh(), ops="flip", batch="", reference="a.jpg"),
+    ):
+        assert [fault["pointer"] for fault in problem(answer, 422, "invalid-parameter")["errors"]] == [
+            "/batch"
+        ]
+    assert document(line.form(fresh(), ops="flip", batch=""))["batch"] is None
+    assert document(line.form(fresh(), ops="flip", reference="a.jpg"))["batch"] is None
+
+
+def test_a_form_of_more_files_than_may_ever_wait_is_refused_for_good(line: Api) -> None:
+    files = [("file", (f"{number}.jpg", fresh())) for number in range(5)]
+    found = problem(line.http.post("/v1/batches", files=files, data={"ops": "flip"}), 422, "too-many-files")
+    assert found["limit"] == 4
+    line.submit(fresh(), "flip")
+    refused = line.http.post("/v1/batches", files=files[:4], data={"ops": "flip"})
+    assert problem(refused, 503, "queue-full")["limit"] == 4
+    assert line.http.post("/v1/batches", files=files[:3], data={"ops": "flip"}).status_code == 202
+
+
 def test_a_deleted_job_leaves_the_line(line: Api) -> None:
     first, second = line.submit(fresh(), "flip"), line.submit(fresh(), "flip")
     assert line.delete(f"/v1/jobs/{first['id']}").status_code == 204

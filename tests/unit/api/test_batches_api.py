@@ -358,8 +358,9 @@ async def test_as_many_files_as_are_allowed_are_taken(tmp_path: Path) -> None:
 
 
 async def test_a_form_that_the_queue_has_no_room_for_makes_no_batch(tmp_path: Path) -> None:
-    async with running(api(tmp_path, queue_limit=2)) as door:
+    async with running(api(tmp_path, queue_limit=3)) as door:
         await door.post("/v1/queue:pause")
+        await door.post("/v1/jobs?ops=png", content=picture())
         files = form(*[("a.jpg", picture())] * 3)
         answer = await door.post("/v1/batches", files=files, data={"ops": "png"})
         assert problem(answer) == (503, "queue-full")
