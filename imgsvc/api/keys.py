@@ -103,7 +103,7 @@ async def admitted(
 ) -> AsyncIterator[_Room | None]:
     """Enter it before a body is read: `first` for a request that is new; one that is known needs no room."""
     if known(request):
-        async with service(request).admitted_again():
+        async with service(request).admission.again():
             yield None
     else:
         async with first() as room:

@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from imgsvc.batches import Batch
 from imgsvc.dispatch import Dispatcher
-from imgsvc.errors import (
-    Draining,
-    JobCanceled,
-    JobNotFinished,
-    NotFound,
-    QueueFull,
-    QueueTimeout,
-    ResultExpired,
-)
+from imgsvc.errors import JobCanceled, JobNotFinished, NotFound, ResultExpired
 from imgsvc.imaging.limits import Limits
-from imgsvc.jobs import Image, Job, Result, State, Timings, new_id
+from imgsvc.jobs import Image, Job, Result, State
 from imgsvc.jobstore import ImagePage, JobStore, Page, Receipt
 from imgsvc.metrics import Metrics
 from imgsvc.pipeline import Pipeline
 from imgsvc.scheduler import Clock, Ended, Policy, Scheduler, now
+from imgsvc.service.admission import Admission
 from imgsvc.service.batches import Batches
 from imgsvc.service.blobs import Blob, Blobs
 from imgsvc.service.calls import Calls, refuse
@@ -76,17 +68,19 @@ class Service:
         self._storage = storage
         self._scheduler = scheduler
         self._clock = clock
-        self._room = Room(store, storage, policy, scheduler.retry_after)
-        self._slots = Slots(policy.uploads)
+        room = Room(store, storage, policy, scheduler.retry_after)
+        slots = Slots(policy.uploads)
+        #: Who may come in: `async with service.admission.job(size) as place`.
+        self.admission = Admission(scheduler=scheduler, room=room, slots=slots)
         #: Where uploads come in: `async with service.intake.begin() as incoming`.
-        self.intake = Intake(staging, limit=policy.max_body, room=self._room.wrote)
+        self.intake = Intake(staging, limit=policy.max_body, room=room.wrote)
         self._blobs = Blobs(storage)
         self._submissions = Submissions(
             store=store,
             storage=storage,
             dispatcher=dispatcher,
             scheduler=scheduler,
-            room=self._room,
+            room=room,
             limits=limits,
             policy=policy,
             clock=clock,
@@ -96,7 +90,7 @@ class Service:
             store=store,
             scheduler=scheduler,
             submissions=self._submissions,
-            room=self._room,
+            room=room,
             policy=policy,
             clock=clock,
         )
@@ -115,50 +109,13 @@ class Service:
             dispatcher=dispatcher,
             scheduler=scheduler,
             policy=policy,
-            slots=self._slots,
+            slots=slots,
             clock=clock,
             anchor=anchor,
             remarks=tuple(remarks),
         )
 
     # -- taking work ----------------------------------------------------------------------------
-
-    @asynccontextmanager
-    async def admitted(self, size: int | None = None) -> AsyncIterator[Place]:
-        """Enter it before the body of a new job is read: its place in the queue, for `size` declared bytes.
-
-        Raises Draining, InsufficientStorage and QueueFull; what was not used is given back.
-        """
-        await self._open_for_work()
-        async with self._room.place(size or 0) as place, self._slots.slot(QueueFull):
-            self._check_draining()  # it may have begun while a slot was waited for
-            yield place
-
-    @asynccontextmanager
-    async def admitted_aside(self, *, call: bool = False) -> AsyncIterator[None]:
-        """As `admitted`, for a body that becomes no job: an image to store, or a call with its work.
-
-        Raises Draining, InsufficientStorage and, with too many of them under way, QueueFull; QueueTimeout
-        for calls.
-        """
-        await self._open_for_work()
-        async with self._slots.slot(QueueTimeout if call else QueueFull):
-            self._check_draining()
-            yield
-
-    @asynccontextmanager
-    async def admitted_again(self) -> AsyncIterator[None]:
-        """As `admitted`, for a body that only has to be recognized: it needs no room. Raises QueueFull."""
-        async with self._slots.slot(QueueFull):
-            yield
-
-    async def _open_for_work(self) -> None:
-        self._check_draining()
-        await self._room.disk()
-
-    def _check_draining(self) -> None:
-        if self._scheduler.draining:
-            raise Draining("the service is shutting down", retry_after=self._scheduler.retry_after())
 
     async def submit(
         self,
@@ -171,11 +128,11 @@ class Service:
     ) -> Job:
         """A durable job with an image that has just arrived; when this returns, the promise is made.
 
-        `place` is what `admitted` gave; the request's `receipt` is kept with the job, both or neither.
+        `place` is what `admission.job` gave; the request's `receipt` is kept with the job, both or neither.
         Raises the ImageRefused errors that the header shows, OutputTooLarge, QueueFull, Draining,
         IdempotencyKeyInUse and what the storage and the store raise.
         """
-        self._check_draining()
+        self.admission.check_draining()
         return await self._submissions.upload(staged, request, filename, place, receipt)
 
     async def submit_stored(
@@ -188,12 +145,12 @@ class Service:
         receipt: Receipt | None = None,
     ) -> Job:
         """A durable job with a stored image, by its id. Raises NotFound, and as `submit`."""
-        await self._open_for_work()
+        await self.admission.check()
         return await self._submissions.stored(await self.image(image), request, filename, place, receipt)
 
     async def open_batch(self, request: BatchRequest, *, receipt: Receipt | None = None) -> Batch:
         """A batch that jobs may join. Raises Draining, InsufficientStorage."""
-        await self._open_for_work()
+        await self.admission.check()
         return await self.batches.open(request, receipt)
 
     async def fill_batch(
@@ -206,7 +163,7 @@ class Service:
         receipt: Receipt | None = None,
     ) -> Batch:
         """A closed batch of these files; see `Batches.fill`. Raises Draining too."""
-        self._check_draining()
+        self.admission.check_draining()
         return await self.batches.fill(request, wish, files, place, receipt)
 
     async def retry(self, id: str, *, receipt: Receipt | None = None) -> Job:
@@ -217,25 +174,9 @@ class Service:
         job = await self.job(id)
         if not job.state.ended:
             raise JobNotFinished(f"the job is {job.state}; only one that has ended can be tried again")
-        await self._open_for_work()
-        again = Job(
-            id=new_id("job"),
-            state=State.QUEUED,
-            priority=job.priority,
-            reference=job.reference,
-            batch=job.batch,
-            retry_of=job.id,
-            max_attempts=job.max_attempts,
-            timeout_ms=job.timeout_ms,
-            retention_s=job.retention_s,
-            created_at=self._clock(),
-            image=job.image,
-            filename=job.filename,
-            outputs=job.outputs,
-            timings=Timings(),
-        )
+        await self.admission.check()
         try:
-            return await self._submissions.again(again, None, receipt)
+            return await self._submissions.retried(job, receipt)
         except NotFound:
             raise NotFound("the job's image has been removed, so the job can't be run again") from None
 
@@ -359,7 +300,7 @@ class Service:
 
     async def add_image(self, staged: Staged, *, receipt: Receipt | None = None) -> tuple[Image, bool]:
         """Store an image for its own sake: what stands, and whether it is new. Raises as `submit`."""
-        self._check_draining()
+        self.admission.check_draining()
         return await self._submissions.image(staged, receipt)
 
     async def image(self, id: str) -> Image:

@@ -70,11 +70,27 @@ class Submissions:
         if first is not None:
             return first
         check(request.outputs, _facts(image), self.limits)
-        return await self.again(self._job(request, image, filename, None, batch), place, receipt)
-
-    async def again(self, job: Job, place: Place | None, receipt: Receipt | None) -> Job:
-        """Add a job whose image is stored; raises NotFound when it went meanwhile."""
+        job = self._job(request, image, filename, None, batch)
         return await self.scheduler.crew.finish(self._add_stored(job, place, receipt))
+
+    async def retried(self, job: Job, receipt: Receipt | None) -> Job:
+        """A new job that does what an ended one was to do; raises NotFound when its image went."""
+        again = Job(
+            id=new_id("job"),
+            state=State.QUEUED,
+            priority=job.priority,
+            reference=job.reference,
+            batch=job.batch,
+            retry_of=job.id,
+            max_attempts=job.max_attempts,
+            timeout_ms=job.timeout_ms,
+            retention_s=job.retention_s,
+            created_at=self.clock(),
+            image=job.image,
+            filename=job.filename,
+            outputs=job.outputs,
+        )
+        return await self.scheduler.crew.finish(self._add_stored(again, None, receipt))
 
     async def welcome(self, id: str, reference: str | None) -> tuple[Batch, Job | None]:
         """The batch that a job wants to join, and the job that has its reference there already.

@@ -121,7 +121,7 @@ async def _fill(request: Request, serving: Service) -> Batch:
         return serving.intake.begin(lenient=True, keep=keep, grown=grown)
 
     async with (
-        keys.admitted(request, partial(serving.admitted, declared(request))) as place,
+        keys.admitted(request, partial(serving.admission.job, declared(request))) as place,
         all_received(request, begin, reads, most=most, grown=place.grow if place else None) as uploads,
     ):
         batch, wish = uploads.wish

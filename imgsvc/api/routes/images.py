@@ -70,7 +70,7 @@ async def create_image(request: Request) -> Response:
     """Stores an image for later jobs, until it is deleted (or for `IMAGE_RETENTION`)."""
     serving = service(request)
     async with (
-        keys.admitted(request, serving.admitted_aside),
+        keys.admitted(request, serving.admission.aside),
         received(request, serving.intake, Reads((), _nothing)) as upload,
     ):
         receipt = keys.receipt(request, upload.staged.sha256)

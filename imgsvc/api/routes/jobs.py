@@ -103,12 +103,12 @@ async def create_job(request: Request) -> Response:
     if first is not None:
         return await _accepted(request, first, wait)
     if kind(request) is Kind.JSON:
-        async with keys.admitted(request, serving.admitted) as place:
+        async with keys.admitted(request, serving.admission.job) as place:
             job = await _submit_stored(request, place)
         return await _accepted(request, job, wait)
     reads = Reads(FIELDS, lambda values, complete: _wish(request, values, complete=complete))
     async with (
-        keys.admitted(request, partial(serving.admitted, declared(request))) as place,
+        keys.admitted(request, partial(serving.admission.job, declared(request))) as place,
         received(request, serving.intake, reads, grown=None if place is None else place.grow) as upload,
     ):
         image = image_id(upload.staged.sha256 or "")

@@ -71,7 +71,7 @@ async def process(request: Request) -> Response:
 
     reads = Reads(("ops",), read)
     async with (
-        keys.admitted(request, partial(serving.admitted_aside, call=True)),
+        keys.admitted(request, partial(serving.admission.aside, call=True)),
         received(request, serving.intake, reads, digest=False) as upload,
     ):
         keep = keys.room(request, [upload.wish.text, upload.staged.sha256, upload.filename])

@@ -308,7 +308,7 @@ async def test_a_draining_service_takes_nothing_new_and_answers_the_rest(
     job = await submit(service, photo())
     await service.stop(0)
     with pytest.raises(errors.Draining):
-        async with service.admitted():
+        async with service.admission.job():
             pass
     with pytest.raises(errors.Draining):
         await submit(service, photo())
@@ -323,10 +323,10 @@ async def test_an_upload_that_waited_for_its_turn_is_not_read_while_the_service_
 ) -> None:
     async with AsyncExitStack() as uploads:
         for _ in range(service.policy.uploads):
-            await uploads.enter_async_context(service.admitted_aside())
+            await uploads.enter_async_context(service.admission.aside())
 
         async def late() -> None:
-            async with service.admitted(1000):
+            async with service.admission.job(1000):
                 raise AssertionError("it was let in")
 
         waiting = asyncio.create_task(late())
