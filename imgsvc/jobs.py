@@ -232,8 +232,3 @@ class Job(_Value):
         if after is not self.state and after not in TRANSITIONS[self.state]:
             raise ImpossibleTransition(f"a {self.state} job can't become {after}")
         return Job.model_validate({**self.__dict__, **changes})
-
-    @property
-    def tries(self) -> int:
-        """Starts that count against `max_attempts`: those lost with the server or drained do not."""
-        return self.attempts - self.lost - self.drained

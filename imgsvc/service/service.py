@@ -41,7 +41,7 @@ class Service:
     """Submit, look, fetch, cancel, remove, process. Raises the errors of `imgsvc.errors` only.
 
     Times are milliseconds since the epoch, durations seconds unless their name says otherwise. Parts are
-    opened, started and closed by others (imgsvc/wiring.py).
+    opened, started and closed by others (`imgsvc.wiring`).
     """
 
     def __init__(  # noqa: PLR0913  # the composition root hands over what there is one of each

@@ -89,10 +89,6 @@ def test_a_job_is_frozen() -> None:
         job().attempts = 1  # type: ignore[misc]  # that it is refused is the point
 
 
-def test_starts_lost_with_the_server_or_given_back_by_a_drain_are_no_tries() -> None:
-    assert job().evolve(attempts=4, lost=1, drained=2).tries == 1
-
-
 def test_ids_sort_by_time() -> None:
     ids = [new_id("job") for _ in range(1000)]
     assert ids == sorted(set(ids))
