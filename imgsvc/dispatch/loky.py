@@ -64,6 +64,8 @@ class LokyDispatcher(Lanes):
         self._names = Names(resources.scratch)
         #: What processes are copies of; one that is gone is replaced with the next process.
         self._template: Template | None = None
+        #: Has one come up? Then another one will.
+        self._copies = False
         self._renewal: asyncio.Task[None] | None = None
         super().__init__(resources, work, self._process)
 
@@ -75,6 +77,7 @@ class LokyDispatcher(Lanes):
         self._names.keep()
         self._template = _template()
         await self._template.ready()
+        self._copies = self._template.up
         await super().start()
 
     async def stop(self) -> None:
@@ -87,7 +90,7 @@ class LokyDispatcher(Lanes):
         self._names.forget()
 
     def _process(self, work: str) -> LokyProcess:
-        if self._template is not None and self._template.gone:
+        if self._copies and self._template is not None and self._template.gone:
             self._template = _template()
             self._renewal = asyncio.create_task(self._template.ready())
         return LokyProcess(self._resources, self._names, work, self._template)

@@ -10,6 +10,7 @@ import socket
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import imgsvc.worker  # noqa: F401  # copies need it
@@ -19,15 +20,16 @@ from imgsvc.dispatch.loky import become
 
 
 def serve(orders: socket.socket, server: int) -> None:
-    """Make a copy for each order, until the server closes its end."""
-    while True:
-        order, files, _, _ = socket.recv_fds(orders, LONGEST, MOST_FILES)
-        if not order:
-            return
-        pid = _copy(json.loads(order), files, server)
-        for fd in files:
-            os.close(fd)
-        orders.send(str(pid).encode())
+    """Make a copy for each order, until the server closes its end, or dies with an order on its way."""
+    with suppress(ConnectionError):
+        while True:
+            order, files, _, _ = socket.recv_fds(orders, LONGEST, MOST_FILES)
+            if not order:
+                return
+            pid = _copy(json.loads(order), files, server)
+            for fd in files:
+                os.close(fd)
+            orders.send(str(pid).encode())
 
 
 def _copy(order: Mapping[str, Any], files: Sequence[int], server: int) -> int:
@@ -74,7 +76,8 @@ def main(fd: int, server: int) -> None:
     gc.collect()
     gc.freeze()
     with socket.socket(fileno=fd) as orders:
-        orders.send(b"up")
+        with suppress(ConnectionError):  # as below
+            orders.send(b"up")
         serve(orders, server)
 
 

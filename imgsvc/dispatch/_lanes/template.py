@@ -40,7 +40,7 @@ class Template:
         """Start one with `start`; it is of use once it is `ready`."""
         self._ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._ours.settimeout(0)
-        self._up = self._served = False
+        self._up = False
         self._pid: int | None = None
         with theirs:
             if _adopts_orphans():
@@ -53,9 +53,14 @@ class Template:
         return f"<Template pid={self._pid} {'up' if self._up else 'down'}>"
 
     @property
+    def up(self) -> bool:
+        """Does it make copies?"""
+        return self._up
+
+    @property
     def gone(self) -> bool:
-        """Has it been up, and is not any more?"""
-        return self._served and not self._up
+        """Was it lost, whether it had come up or not? Or there never was one."""
+        return self._pid is None
 
     async def ready(self) -> None:
         """Returns when it makes copies, or when it is clear that it never will."""
@@ -66,7 +71,6 @@ class Template:
                 self._up = bool(await asyncio.get_running_loop().sock_recv(self._ours, LONGEST))
         except (OSError, TimeoutError):
             self._up = False
-        self._served = self._up
         if not self._up:
             self._give_up("it does not come up")
 

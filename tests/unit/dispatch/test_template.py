@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import re
 import signal
-from collections.abc import AsyncIterator
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import psutil
@@ -31,9 +36,13 @@ async def dispatcher(tmp_path: Path) -> AsyncIterator[Dispatcher]:
     await started.stop()
 
 
-def template(dispatcher: Dispatcher) -> int | None:
-    found = re.search(r"<Template pid=(\d+) up>", repr(dispatcher))
+def template(dispatcher: Dispatcher, state: str = "up") -> int | None:
+    found = re.search(rf"<Template pid=(\d+) {state}>", repr(dispatcher))
     return int(found[1]) if found else None
+
+
+def warming(dispatcher: Dispatcher) -> int | None:
+    return template(dispatcher, "down")
 
 
 async def next_process(dispatcher: Dispatcher) -> psutil.Process:
@@ -76,6 +85,71 @@ async def test_without_a_template_workers_are_started_until_there_is_another(
     await next_process(dispatcher)
     await until(lambda: template(dispatcher) not in {first, None}, 20)
     assert is_copy(await next_process(dispatcher))
+
+
+async def test_a_template_that_is_lost_before_it_is_warm_is_not_the_last_one(dispatcher: Dispatcher) -> None:
+    first = template(dispatcher)
+    assert first is not None
+    os.kill(first, signal.SIGKILL)
+    await next_process(dispatcher)
+    for _ in range(2):
+        coming = asyncio.create_task(next_process(dispatcher))
+        await until(lambda: warming(dispatcher) is not None, 20)
+        os.kill(warming(dispatcher) or 0, signal.SIGKILL)
+        await until(lambda: "<Template pid=None down>" in repr(dispatcher), 20)
+        await coming
+    await next_process(dispatcher)
+    await until(lambda: template(dispatcher) is not None, 20)
+    assert is_copy(await next_process(dispatcher))
+
+
+@pytest.fixture
+def warm() -> Iterator[tuple[subprocess.Popen[bytes], socket.socket]]:
+    """A template of our own, and our end of its socket."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.settimeout(20)
+    command = [sys.executable, "-m", "imgsvc.dispatch._lanes.copies", str(theirs.fileno()), str(os.getpid())]
+    with theirs:
+        process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stderr=subprocess.PIPE)
+    before = {child.pid for child in psutil.Process().children()}
+    with ours:
+        assert ours.recv(10) == b"up"
+        yield process, ours
+    process.kill()
+    process.communicate()
+    # Where this process has had a dispatcher, orphans below it are its children.
+    for copy in {child.pid for child in psutil.Process().children()} - before:
+        os.waitpid(copy, 0)
+
+
+@pytest.mark.parametrize("told", [b"", b"\x80\x04\x95\xff"])
+def test_a_copy_whose_server_dies_before_it_is_told_all_says_nothing(
+    warm: tuple[subprocess.Popen[bytes], socket.socket], told: bytes
+) -> None:
+    process, ours = warm
+    reading, writing = os.pipe()
+    os.write(writing, told)
+    os.close(writing)
+    order = json.dumps({"pipe": reading, "files": [reading]}).encode()
+    socket.send_fds(ours, [order], [reading])
+    os.close(reading)
+    assert int(ours.recv(100)) > 0
+    ours.close()
+    _, said = process.communicate(timeout=20)  # the end of the file: the copy, too, has closed it
+    assert (process.returncode, said) == (0, b"")
+
+
+def test_a_template_whose_server_dies_with_an_order_on_its_way_says_nothing(
+    warm: tuple[subprocess.Popen[bytes], socket.socket],
+) -> None:
+    process, ours = warm
+    reading, writing = os.pipe()
+    socket.send_fds(ours, [json.dumps({"pipe": reading, "files": [reading]}).encode()], [reading])
+    ours.close()
+    for fd in (reading, writing):
+        os.close(fd)
+    _, said = process.communicate(timeout=20)
+    assert (process.returncode, said) == (0, b"")
 
 
 async def test_nothing_is_left_of_it(tmp_path: Path) -> None:
