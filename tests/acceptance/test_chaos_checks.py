@@ -158,6 +158,10 @@ def test_a_traceback_in_the_log_is_noticed(tmp_path: Path) -> None:
     house.log.write_text('{"level":"warning","event":"oh","exception":"Traceback …\\nValueError: no"}\n')
     remains.log(house, ledger)
     assert len(ledger.of(Verdict.WRONG)) == 1
+    house.log.write_text('Traceback (most recent call last):\n  File "x", line 1\n    y()\nOSError: z\n{}\n')
+    remains.log(house, ledger)
+    assert len(ledger.of(Verdict.WRONG)) == 2
+    assert ledger.of(Verdict.WRONG)[-1].endswith("OSError: z\n")
 
 
 def test_the_same_seed_plans_the_same() -> None:

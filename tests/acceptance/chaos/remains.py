@@ -21,6 +21,9 @@ _SHARED = Path("/dev/shm")
 _CUT_OFF = re.compile(r"Traceback \(most recent call last\):\n( .*\n)*EOFError: Ran out of input\n")
 
 
+_TRACE = re.compile(r"^Traceback \(most recent call last\):\n(?: .*\n)*.*\n?", re.MULTILINE)
+
+
 def while_it_runs(house: House, ledger: Ledger) -> None:
     """Nothing is being uploaded, and of dead servers nothing runs."""
     staging = house.data / "staging"
@@ -46,7 +49,11 @@ def shared() -> frozenset[str]:
 
 def log(house: House, ledger: Ledger) -> None:
     """No line may tell of a bug; that a worker's start was cut off by the server's death is none."""
-    for line in _CUT_OFF.sub("", house.log.read_text(errors="replace")).splitlines():
+    said = _CUT_OFF.sub("", house.log.read_text(errors="replace"))
+    # One that is no line of ours is told with all its lines: nobody can run it again.
+    for trace in _TRACE.findall(said):
+        ledger.complain(Verdict.WRONG, f"logged: {trace[-2000:]}")
+    for line in _TRACE.sub("", said).splitlines():
         if "Traceback" in line or '"level":"error"' in line or '"level":"critical"' in line:
             ledger.complain(Verdict.WRONG, f"logged: {_short(line)}")
 
