@@ -130,7 +130,7 @@ def _escaped(character: str) -> str:
 
 
 class LogObserver:
-    """Writes one line when a job ends and one when a synchronous call ends."""
+    """Writes one line when a job, a synchronous call or spare work ends."""
 
     def job_ended(self, job: Job) -> None:
         """A job has reached its end."""
@@ -165,20 +165,28 @@ class LogObserver:
 
     def call_ended(self, report: Report, specs: Mapping[str, str], bytes_in: int) -> None:
         """A synchronous call has run; `specs` are its pipelines' canonical texts by output."""
-        fields: dict[str, Any] = {
-            "status": report.outcome.value,
-            "code": report.problem.code if report.problem else None,
-            "bytes_in": bytes_in,
-            "bytes_out": sum(result.bytes for result in report.results),
-            "outputs": dict(specs),
-            "run_ms": round(report.wall_ms, 3),
-            "cpu_ms": round(report.cpu_ms, 3),
-            "steps": _steps(report.steps),
-            "peak_memory_bytes": report.peak_memory_bytes,
-            "pid": report.pid,
-        }
-        ours = report.outcome is Outcome.CRASHED or fields["code"] == InternalError.code
-        _write("call", fields, warning=ours)
+        _write_report("call", report, specs, bytes_in)
+
+    def spare_ended(self, report: Report, specs: Mapping[str, str]) -> None:
+        """Spare work has run; `specs` as for a call."""
+        _write_report("spare", report, specs)
+
+
+def _write_report(event: str, report: Report, specs: Mapping[str, str], bytes_in: int | None = None) -> None:
+    fields: dict[str, Any] = {
+        "status": report.outcome.value,
+        "code": report.problem.code if report.problem else None,
+        "bytes_in": bytes_in,
+        "bytes_out": sum(result.bytes for result in report.results),
+        "outputs": dict(specs) or None,
+        "run_ms": round(report.wall_ms, 3),
+        "cpu_ms": round(report.cpu_ms, 3),
+        "steps": _steps(report.steps),
+        "peak_memory_bytes": report.peak_memory_bytes,
+        "pid": report.pid,
+    }
+    ours = report.outcome is Outcome.CRASHED or fields["code"] == InternalError.code
+    _write(event, fields, warning=ours)
 
 
 def _write(event: str, fields: Mapping[str, Any], *, warning: bool) -> None:

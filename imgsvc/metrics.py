@@ -71,6 +71,7 @@ class Metrics:
         self._operations: dict[str, Operation] = {}
         self._jobs: Counter[str] = Counter()
         self._calls: Counter[str] = Counter()
+        self._spare: Counter[str] = Counter()
         self._problems: Counter[str] = Counter()
         self._bytes_in = 0
         self._bytes_out = 0
@@ -90,10 +91,12 @@ class Metrics:
         """A synchronous call has run; `specs` are its pipelines' canonical texts by output."""
         self._calls[report.outcome.value] += 1
         self._bytes_in += bytes_in
-        self._bytes_out += sum(result.bytes for result in report.results)
-        self._count(report.steps)
-        if report.outcome is not Outcome.SUCCEEDED and report.problem is not None:
-            self._blame(report.problem, report.steps, specs)
+        self._ran(report, specs)
+
+    def spare_ended(self, report: Report, specs: Mapping[str, str]) -> None:
+        """Spare work has run; `specs` as for a call."""
+        self._spare[report.outcome.value] += 1
+        self._ran(report, specs)
 
     def problem(self, code: str) -> None:
         """A request was answered with a problem."""
@@ -118,13 +121,14 @@ class Metrics:
         }
 
     def totals(self) -> dict[str, Any]:
-        """Ends of jobs and calls, problems (answers, failed jobs) by code, and bytes, since the start.
+        """Ends of jobs, calls and spare work, problems by code, and bytes, since the start.
 
-        Refused bodies are those that were not read to their end.
+        Problems are answers and failed jobs. Refused bodies are those that were not read to their end.
         """
         return {
             "jobs": {state.value: self._jobs[state.value] for state in State if state.ended},
             "calls": {outcome.value: self._calls[outcome.value] for outcome in Outcome},
+            "spare": {outcome.value: self._spare[outcome.value] for outcome in Outcome},
             "problems": dict(sorted(self._problems.items())),
             "refused_bodies": {
                 "count": self._refused_bodies,
@@ -138,6 +142,12 @@ class Metrics:
     def uptime_s(self) -> float:
         """Seconds since the start of this process."""
         return round(time.monotonic() - self._since, 3)
+
+    def _ran(self, report: Report, specs: Mapping[str, str]) -> None:
+        self._bytes_out += sum(result.bytes for result in report.results)
+        self._count(report.steps)
+        if report.outcome is not Outcome.SUCCEEDED and report.problem is not None:
+            self._blame(report.problem, report.steps, specs)
 
     def _operation(self, name: str) -> Operation:
         return self._operations.setdefault(name, Operation())

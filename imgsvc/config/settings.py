@@ -389,6 +389,15 @@ class Work(_Group):
             "Each holds a file and up to 0.5 MB of memory; more at once would not be there sooner.",
         ),
     ] = 256
+    spare_tasks: Annotated[
+        int,
+        Whole(0, 100_000),
+        About(
+            "Tasks that wait for an idle lane: what is worth doing while nobody waits; of more the oldest "
+            "are dropped, and 0 means that there are none.",
+            "Some ten seconds of idle lanes; what was asked for long ago is seldom asked for again.",
+        ),
+    ] = 100
     batch_jobs: Annotated[
         int,
         Whole(1),

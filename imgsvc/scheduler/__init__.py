@@ -9,6 +9,7 @@ from imgsvc.scheduler.policy import Policy
 from imgsvc.scheduler.quarantine import Held, Suspect
 from imgsvc.scheduler.rate import Rate
 from imgsvc.scheduler.scheduler import Scheduler
+from imgsvc.scheduler.spare import Spare
 from imgsvc.scheduler.sweep import Sweeper, Swept
 from imgsvc.scheduler.waiters import Ended
 
@@ -22,6 +23,7 @@ __all__ = [
     "Policy",
     "Rate",
     "Scheduler",
+    "Spare",
     "Suspect",
     "Sweeper",
     "Swept",

@@ -12,7 +12,7 @@ from imgsvc.errors import ImgsvcError
 #: Turns in a row that calls may take while jobs wait: a flood of calls leaves every fourth to jobs.
 _CALLS_IN_A_ROW = 3
 
-#: A synchronous call that waits for a lane.
+#: A synchronous call, or a piece of spare work, that waits for a lane.
 Waiting = asyncio.Future[Slot]
 
 
@@ -21,6 +21,8 @@ class Turn(Enum):
 
     CALL = auto()
     JOB = auto()
+    #: Only when nobody else waits.
+    SPARE = auto()
     NOBODY = auto()
 
 
@@ -31,8 +33,13 @@ class Line:
     for long: every change that makes a job claimable is told here, `added` or `recounted`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, spares: int = 0, spare_lanes: int = 1) -> None:
+        """At most `spares` pieces of spare work wait, and have at most `spare_lanes` lanes at once."""
         self._calls: deque[Waiting] = deque()
+        self._spares: deque[Waiting] = deque()
+        self._most_spares = spares
+        self._spare_lanes = spare_lanes
+        self._standing = 0
         self._jobs = 0
         self._claims = 0
         self._changes = 0
@@ -44,7 +51,10 @@ class Line:
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else "paused" if self._paused else "open"
-        return f"<Line {state}: {len(self._calls)} calls, {self._jobs} jobs, {self._claims} being claimed>"
+        return (
+            f"<Line {state}: {len(self._calls)} calls, {self._jobs} jobs, {self._claims} being claimed, "
+            f"{len(self._spares)} spare>"
+        )
 
     # -- who comes ------------------------------------------------------------------------------
 
@@ -64,6 +74,36 @@ class Line:
         waiting.cancel()
         if waiting in self._calls:
             self._calls.remove(waiting)
+
+    def stand_by(self) -> Waiting:
+        """Spare work joins the line; the future resolves to its lane, or is canceled: it is dropped.
+
+        Where too many wait, those that have waited longest are dropped: what was wanted last is most
+        likely to be of use.
+        """
+        waiting: Waiting = asyncio.get_running_loop().create_future()
+        self._spares.append(waiting)
+        self._drop_spares(0 if self._closed else self._most_spares)
+        self._wanted.set()
+        return waiting
+
+    def leave_standing(self, waiting: Waiting) -> None:
+        """Spare work does not wait any more; a lane that it has just got goes back."""
+        if waiting.done() and not waiting.cancelled():
+            waiting.result().release()
+            self.stood_by()
+        waiting.cancel()
+        if waiting in self._spares:
+            self._spares.remove(waiting)
+
+    def stood_by(self) -> None:
+        """Spare work is done with its lane."""
+        self._standing -= 1
+        self._wanted.set()
+
+    def _drop_spares(self, most: int) -> None:
+        while len(self._spares) > most:
+            self._spares.popleft().cancel()
 
     def added(self, jobs: int = 1) -> None:
         """So many jobs have become claimable."""
@@ -105,17 +145,18 @@ class Line:
             waiting = self._calls.popleft()
             if not waiting.done():
                 waiting.set_exception(reason)
+        self._drop_spares(0)
 
     # -- whose turn it is -----------------------------------------------------------------------
 
     async def wanted(self) -> None:
         """Returns when someone waits whom a free lane would serve."""
-        while not (self._someone_calls() or self._some_job()):
+        while not (self._someone_calls() or self._some_job() or self._some_spare()):
             self._wanted.clear()
             await self._wanted.wait()
 
     def turn(self) -> Turn:
-        """Who gets the lane that is free now. A JOB's turn ends with `claimed`."""
+        """Who gets the lane that is free now. A JOB's turn ends with `claimed`, a SPARE's with `stood_by`."""
         calls, jobs = self._someone_calls(), self._some_job()
         if calls and not (jobs and self._in_a_row >= _CALLS_IN_A_ROW):
             self._in_a_row += jobs
@@ -124,11 +165,18 @@ class Line:
         if jobs:
             self._claims += 1
             return Turn.JOB
+        if self._some_spare():
+            self._standing += 1
+            return Turn.SPARE
         return Turn.NOBODY
 
     def next_call(self) -> Waiting:
         """The call whose turn it is."""
         return self._calls.popleft()
+
+    def next_spare(self) -> Waiting:
+        """The spare work whose turn it is."""
+        return self._spares.popleft()
 
     def claimed(self, *, found: bool, since: int) -> None:
         """A claim came back; `since` is `changes` before it. Finding nothing means that nothing waits."""
@@ -154,6 +202,16 @@ class Line:
         return len(self._calls)
 
     @property
+    def spares(self) -> int:
+        """Pieces of spare work that wait."""
+        return len(self._spares)
+
+    @property
+    def standing(self) -> int:
+        """Pieces of spare work that have a lane."""
+        return self._standing
+
+    @property
     def waiting(self) -> int:
         """Calls that wait, and jobs that may be claimed (at most so many)."""
         return len(self._calls) + self._jobs
@@ -167,6 +225,9 @@ class Line:
         while self._calls and self._calls[0].done():
             self._calls.popleft()
         return bool(self._calls)
+
+    def _some_spare(self) -> bool:
+        return self._standing < self._spare_lanes and bool(self._spares)
 
     def _some_job(self) -> bool:
         blocked = self._closed is not None or self._paused or self._resting

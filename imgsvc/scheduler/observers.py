@@ -21,6 +21,9 @@ class Observer(Protocol):
     def call_ended(self, report: Report, specs: Mapping[str, str], bytes_in: int) -> None:
         """A synchronous call has run; `specs` are its pipelines' canonical texts by output."""
 
+    def spare_ended(self, report: Report, specs: Mapping[str, str]) -> None:
+        """Spare work has run; `specs` as for a call."""
+
 
 class Audience:
     """All observers as one; one that raises is logged and harms nothing."""
@@ -35,6 +38,10 @@ class Audience:
     def call_ended(self, report: Report, specs: Mapping[str, str], bytes_in: int) -> None:
         """Tell everyone."""
         self._tell(lambda observer: observer.call_ended(report, specs, bytes_in))
+
+    def spare_ended(self, report: Report, specs: Mapping[str, str]) -> None:
+        """Tell everyone."""
+        self._tell(lambda observer: observer.spare_ended(report, specs))
 
     def _tell(self, tell: Callable[[Observer], None]) -> None:
         for observer in self._observers:

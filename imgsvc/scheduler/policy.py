@@ -49,5 +49,7 @@ class Policy:
     batch_jobs: int = 50_000
     #: Bytes that must be free on the disk for new work to be taken.
     disk_reserve: int = 512 * 2**20
+    #: Pieces of spare work that may wait for an idle lane; the ones that came first are dropped.
+    spare_tasks: int = 100
     #: Seconds between two sweeps.
     sweep_interval_s: float = 60.0

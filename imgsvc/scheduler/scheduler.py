@@ -28,6 +28,7 @@ from imgsvc.scheduler.pending import Pending
 from imgsvc.scheduler.policy import Policy
 from imgsvc.scheduler.quarantine import Quarantine, Suspect
 from imgsvc.scheduler.rate import Pace, Rate
+from imgsvc.scheduler.spare import Spare, Spares
 from imgsvc.scheduler.starts import Starts
 from imgsvc.scheduler.steady import Steady
 from imgsvc.scheduler.sweep import Sweeper
@@ -81,8 +82,9 @@ class Scheduler:
             clock=clock,
             result_bytes=policy.result_bytes,
         )
-        self._line = Line()
         self._lanes = len(dispatcher.lanes())
+        # Whoever comes next should find a lane that is not busy with what nobody waits for.
+        self._line = Line(spares=policy.spare_tasks, spare_lanes=max(1, self._lanes // 2))
         self._rate, self._pace = Rate(self._lanes), Pace()
         self._waiters = Waiters()
         self._audience = Audience(observers)
@@ -108,6 +110,13 @@ class Scheduler:
             alarm=self._alarm,
             freed=self._give,
         )
+        self._spares = Spares(
+            line=self._line,
+            crew=self.crew,
+            starts=self._starts,
+            audience=self._audience,
+            freed=self._give,
+        )
         self._batches = Batches(store, self._starts, self._waiters, clock)
         self._clock = clock
         self._loops: list[asyncio.Task[None]] = []
@@ -115,7 +124,8 @@ class Scheduler:
 
     def __repr__(self) -> str:
         return (
-            f"<Scheduler {self._line!r}, running {len(self._starts.running)} jobs, {len(self._calls)} calls>"
+            f"<Scheduler {self._line!r}, running {len(self._starts.running)} jobs, {len(self._calls)} calls, "
+            f"{len(self._spares)} spare>"
         )
 
     # -- its life -------------------------------------------------------------------------------
@@ -144,6 +154,7 @@ class Scheduler:
     async def stop(self, grace: float) -> None:
         """Drain; after `grace` seconds what still runs is killed, and jobs go back to the queue."""
         self.drain()
+        self._spares.kill()
         await self._settled(grace)
         self._starts.drain()
         self._calls.kill()
@@ -183,6 +194,13 @@ class Scheduler:
             raise Draining("the service is shutting down")
         self._audience.call_ended(called.report, {t.name: t.spec for t in task.targets}, bytes_in)
         return called
+
+    def spare(self, task: Task, suspect: Suspect, *, timeout: float | None = None) -> Spare:
+        """Have a task done when a lane is idle and nobody else wants it; maybe never (`Spare.ended`).
+
+        `timeout` in seconds, by default the policy's, counts from its start.
+        """
+        return self._spares.add(task, suspect, self._policy.job_timeout_s if timeout is None else timeout)
 
     async def added(self, job: Job) -> Job:
         """A job has been added to the store: as it is now, which is FAILED for work in quarantine."""
@@ -266,7 +284,7 @@ class Scheduler:
         if interval is None:
             position += self._line.calls
             interval = self._rate.wait_s(1)
-        idle = max(0, self._lanes - len(self._starts.running) - len(self._calls))
+        idle = max(0, self._lanes - len(self._starts.running) - len(self._calls) - self._line.standing)
         return max(0.0, position - 0.5 - idle) * interval * 1000
 
     def retry_after(self, backlog: int | None = None) -> float:
@@ -294,6 +312,8 @@ class Scheduler:
         turn = self._line.turn()
         if turn is Turn.CALL:
             self._line.next_call().set_result(slot)
+        elif turn is Turn.SPARE:
+            self._line.next_spare().set_result(slot)
         elif turn is Turn.JOB:
             self.crew.start(self._start(slot))
         else:

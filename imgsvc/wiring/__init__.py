@@ -187,5 +187,6 @@ def _policy(settings: Settings) -> Policy:
         uploads=settings.uploads,
         batch_jobs=settings.batch_jobs,
         disk_reserve=settings.disk_reserve,
+        spare_tasks=settings.spare_tasks,
         sweep_interval_s=settings.sweep_interval,
     )

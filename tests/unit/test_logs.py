@@ -104,6 +104,12 @@ def test_a_call_is_one_line(stream: io.StringIO) -> None:
     assert (line["event"], line["status"], line["bytes_out"]) == ("call", "succeeded", 50)
 
 
+def test_spare_work_is_a_line_of_its_own(stream: io.StringIO) -> None:
+    logs.LogObserver().spare_ended(Report(outcome=Outcome.SUCCEEDED, wall_ms=6.0), {"default": "avif"})
+    (line,) = lines(stream)
+    assert (line["event"], line["status"], line["outputs"]) == ("spare", "succeeded", {"default": "avif"})
+
+
 def test_the_request_that_is_being_answered_is_on_every_line(stream: io.StringIO) -> None:
     token = logs.request_id.set("req-1")
     try:

@@ -61,6 +61,16 @@ def test_a_call_counts_each_of_its_steps() -> None:
     assert metrics.totals()["bytes_in"] == 1500
 
 
+def test_spare_work_is_counted_apart_from_calls_and_among_operations() -> None:
+    metrics = Metrics()
+    metrics.spare_ended(Report(outcome=Outcome.SUCCEEDED, steps=(DECODE,)), {})
+    metrics.spare_ended(Report(outcome=Outcome.KILLED), {})
+    totals = metrics.totals()
+    assert (totals["spare"]["succeeded"], totals["spare"]["killed"]) == (1, 1)
+    assert set(totals["calls"].values()) == {0}
+    assert metrics.operations()["decode"]["count"] == 1
+
+
 def test_a_failure_is_counted_against_the_operation_that_failed() -> None:
     metrics = Metrics()
     problem = Problem(code="image-too-large-for-memory", detail="…")

@@ -24,12 +24,16 @@ class Ear:
 
     jobs: list[Job] = field(default_factory=list)
     calls: list[tuple[Report, Mapping[str, str], int]] = field(default_factory=list)
+    spare: list[tuple[Report, Mapping[str, str]]] = field(default_factory=list)
 
     def job_ended(self, job: Job) -> None:
         self.jobs.append(job)
 
     def call_ended(self, report: Report, specs: Mapping[str, str], bytes_in: int) -> None:
         self.calls.append((report, specs, bytes_in))
+
+    def spare_ended(self, report: Report, specs: Mapping[str, str]) -> None:
+        self.spare.append((report, specs))
 
 
 @dataclass

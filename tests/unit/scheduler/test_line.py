@@ -113,3 +113,63 @@ async def test_wanted_returns_when_someone_comes_and_not_before() -> None:
     line.added()
     async with asyncio.timeout(1):
         await wanted
+
+
+async def test_spare_work_has_the_last_turn() -> None:
+    line = Line(spares=1)
+    line.stand_by()
+    line.added()
+    line.enter()
+    turns = []
+    for _ in range(3):
+        turns.append(line.turn())
+        if turns[-1] is Turn.CALL:
+            line.next_call()
+        elif turns[-1] is Turn.JOB:
+            line.claimed(found=True, since=line.changes)
+    assert turns == [Turn.CALL, Turn.JOB, Turn.SPARE]
+
+
+async def test_spare_work_has_so_many_lanes_and_no_more() -> None:
+    line = Line(spares=5, spare_lanes=2)
+    for _ in range(3):
+        line.stand_by()
+    turns = []
+    for _ in range(3):
+        turns.append(line.turn())
+        if turns[-1] is Turn.SPARE:
+            line.next_spare()
+    assert turns == [Turn.SPARE, Turn.SPARE, Turn.NOBODY]
+    line.stood_by()
+    assert line.turn() is Turn.SPARE
+
+
+@pytest.mark.parametrize(("most", "kept"), [(0, []), (1, [2]), (2, [1, 2]), (3, [0, 1, 2])])
+async def test_of_too_much_spare_work_the_newest_is_kept(most: int, kept: list[int]) -> None:
+    line = Line(spares=most)
+    waiting = [line.stand_by() for _ in range(3)]
+    assert [number for number, one in enumerate(waiting) if not one.cancelled()] == kept
+    assert line.spares == len(kept)
+
+
+async def test_spare_work_that_left_has_no_turn() -> None:
+    line = Line(spares=2)
+    line.leave_standing(line.stand_by())
+    assert line.turn() is Turn.NOBODY
+
+
+async def test_a_closed_line_drops_spare_work_now_and_later() -> None:
+    line = Line(spares=2)
+    early = line.stand_by()
+    line.close(Draining("the service is shutting down"))
+    late = line.stand_by()
+    assert (early.cancelled(), late.cancelled()) == (True, True)
+    assert line.turn() is Turn.NOBODY
+
+
+async def test_a_paused_line_serves_spare_work() -> None:
+    line = Line(spares=1)
+    line.added()
+    line.pause(paused=True)
+    line.stand_by()
+    assert line.turn() is Turn.SPARE
