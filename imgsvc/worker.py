@@ -59,6 +59,8 @@ class Task(_Value):
     source_bytes: int | None = None
     targets: tuple[Target, ...]
     limits: Limits
+    #: The `Accept` of the client that waits for it, for targets whose format is `auto`.
+    accept: str | None = None
     #: Keys of other images that operations read, by image id.
     images: dict[str, str] = {}
 
@@ -138,7 +140,7 @@ def _do(task: Task, clock: Clock) -> tuple[tuple[Result, ...], tuple[str, ...]]:
             images[image] = picture(file, task.limits)
     with storage.open(task.source) as source:
         _check_size(source, task.source_bytes)
-        rendered = render(source, targets, task.limits, images=images, clock=clock)
+        rendered = render(source, targets, task.limits, accept=task.accept, images=images, clock=clock)
     return (
         _store(storage, task.targets, rendered, clock),
         tuple(warning for result in rendered for warning in result.warnings),

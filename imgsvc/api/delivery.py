@@ -24,6 +24,9 @@ SAFE = {
     "Cross-Origin-Resource-Policy": "cross-origin",
 }
 
+#: What an answer says whose format was chosen by what the client accepts.
+VARY = {"Vary": "Accept"}
+
 
 @dataclass(frozen=True, slots=True)
 class File:
@@ -49,6 +52,11 @@ class File:
             **SAFE,
         }
         return told | ({"Server-Timing": self.server_timing} if self.server_timing else {})
+
+
+def accepted(request: Request) -> str | None:
+    """What the client accepts, in all its `Accept` headers together; None where it does not say."""
+    return ", ".join(request.headers.getlist("accept")) or None
 
 
 async def deliver(request: Request, file: File, open: Callable[[], Awaitable[Blob]]) -> Response:

@@ -185,7 +185,7 @@ def _planned(job: Job) -> list[str]:
     planned = ["decode"]
     for output in job.outputs:
         names = [part.partition(":")[0] for part in output.spec.split("/") if part]
-        if names and names[-1] in formats.registry():
+        if names and names[-1] in formats.endings():
             names.pop()
         planned += [f"{output.name}: {name}" for name in (*names, "encode")]
     return planned

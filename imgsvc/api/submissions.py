@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import orjson
 
+from imgsvc import formats
 from imgsvc.api.options import ApiOptions
 from imgsvc.api.parameters import Reader, pointer
 from imgsvc.errors import Fault, InvalidOperation, InvalidParameter, MalformedRequest
@@ -111,7 +112,7 @@ class Submissions:
             return {}
         if given == ["ops"]:
             try:
-                return {DEFAULT: self._grammar.load(values["ops"])}
+                return {DEFAULT: concrete(self._grammar.load(values["ops"]), values["ops"])}
             except InvalidOperation as error:
                 raise (_placed(error, None, "ops") if json else error) from None
         return {name: self._output(name, ops) for name, ops in _named(values["outputs"]).items()}
@@ -120,9 +121,27 @@ class Submissions:
         if not _NAME.fullmatch(name):
             raise _bad_outputs(f"an output's name has {_NAME_RULE}", _NAME_RULE, name)
         try:
-            return self._grammar.load(ops)
+            return concrete(self._grammar.load(ops), ops)
         except InvalidOperation as error:
             raise _placed(error, name, "outputs", name) from None
+
+
+def concrete(pipeline: Pipeline, given: object) -> Pipeline:
+    """A job's pipeline, and what it was read from; raises InvalidOperation where it ends in `auto`."""
+    if not pipeline.negotiates:
+        return pipeline
+    names = tuple(formats.registry())
+    detail = (
+        "auto chooses by a client's Accept, and a job has no client when it runs; it means something in /r/, "
+        f"in POST /v1/process and beside widths. Name a format, {', '.join(names)}, "
+        "or none to keep the source's"
+    )
+    text = given if isinstance(given, str) and not given.lstrip().startswith("[") else None
+    # `auto` stands behind the last separator.
+    offset = None if text is None else max(text.rfind("/"), text.rfind("|")) + 1
+    place = pointer(str(len(pipeline.operations)))
+    fault = Fault(detail=detail, pointer=place, offset=offset, allowed=names)
+    raise InvalidOperation(detail, errors=(fault,))
 
 
 def _blank(value: object) -> bool:

@@ -167,6 +167,8 @@ def pipeline_of(parts: Sequence[str], target: Target) -> Pipeline:
     except InvalidOperation as error:
         faults = [fault.detail for fault in error.problem.errors] or [str(error)]
         raise click.UsageError("\n".join(faults)) from None
+    if pipeline.negotiates:
+        raise click.UsageError("auto chooses by what a browser accepts; name a format")
     if pipeline.sources():
         raise click.UsageError("image ids mean something to the service only")
     says = _extensions().get(target.extension)

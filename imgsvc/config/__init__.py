@@ -49,7 +49,7 @@ def load(**chosen: object) -> Settings:
 def _formats(settings: Settings) -> Iterator[str]:
     """The formats that are taken must be there; looking them up costs an import, so only if they were set."""
     if "input_formats" in settings.model_fields_set:
-        there = plugins.names("imgsvc.formats")
+        there = plugins.load("imgsvc", "formats").registry()
         for name in settings.input_formats:
             if name not in there:
                 yield f"{PREFIX}INPUT_FORMATS: there is no format {name!r}, only {', '.join(there)}"

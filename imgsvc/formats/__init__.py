@@ -7,21 +7,27 @@ from functools import cache
 from types import MappingProxyType
 
 from imgsvc import plugins
-from imgsvc.formats._base import Format, Picture
+from imgsvc.formats._base import Ending, Format, Picture
 
-__all__ = ["Format", "Picture", "named", "registry"]
+__all__ = ["Ending", "Format", "Picture", "endings", "named", "registry"]
 
 
 @cache
-def registry() -> Mapping[str, type[Format]]:
-    """Every format by its name."""
+def endings() -> Mapping[str, type[Ending]]:
+    """Everything that a pipeline may end with, by its name: the formats, and `auto`."""
     return MappingProxyType(
-        {name: plugins.member(__name__, name, Format) for name in plugins.names(__name__)}
+        {name: plugins.member(__name__, name, Ending) for name in plugins.names(__name__)}
     )
 
 
 @cache
-def named() -> Mapping[str, type[Format]]:
-    """Every format by each name that is accepted for it: `jpeg` and `jpg`."""
-    others = {other: kind for kind in registry().values() for other in kind.other_names}
-    return MappingProxyType({**others, **registry()})
+def registry() -> Mapping[str, type[Format]]:
+    """Every format by its name: what can be decoded and encoded."""
+    return MappingProxyType({name: kind for name, kind in endings().items() if issubclass(kind, Format)})
+
+
+@cache
+def named() -> Mapping[str, type[Ending]]:
+    """Every ending by each name that is accepted for it: `jpeg` and `jpg`."""
+    others = {other: kind for kind in endings().values() for other in kind.other_names}
+    return MappingProxyType({**others, **endings()})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import BinaryIO, ClassVar
+from typing import BinaryIO, ClassVar, Self
 
 from PIL.Image import Image
 from pydantic import BaseModel, ConfigDict
@@ -31,20 +31,25 @@ class Picture:
     exif: bytes | None = None
 
 
-class Format(BaseModel):
-    """How pixels become a file, with the encoder's parameters.
+class Ending(BaseModel):
+    """What a pipeline may end with: a format, or `auto`, which leaves the choice to its client.
 
-    A subclass is one file in this folder: the file's name is the format's name, the fields are the
-    encoder's parameters, and the class docstring is its public description.
+    A subclass is one file in this folder: the file's name is the word for it, the fields are its
+    parameters, and the class docstring is its public description.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     positional: ClassVar[tuple[str, ...]] = ()
     aliases: ClassVar[Mapping[str, str]] = {}
-    #: Other names of the format that are accepted, never canonical.
+    #: Other names of it that are accepted, never canonical.
     other_names: ClassVar[tuple[str, ...]] = ()
     example: ClassVar[str]
+
+
+class Format(Ending):
+    """How pixels become a file, with the encoder's parameters."""
+
     #: The media type of its files.
     media_type: ClassVar[str]
     #: The usual file name extension, without the dot.
@@ -75,6 +80,11 @@ class Format(BaseModel):
     def canvas(cls, head: bytes) -> Size | None:  # noqa: ARG003  # most formats are opened to learn it
         """The size that `head` declares, where merely opening such a file allocates its canvas."""
         return None
+
+    @classmethod
+    def wished(cls, quality: int | None) -> Self:  # noqa: ARG003  # not every encoder has such a thing
+        """This format as someone wants it who did not name it: `quality` is on the scale of JPEG's."""
+        return cls()
 
     def encode_least(self, pixel_bytes: int) -> float:
         """Bytes per pixel that encoding takes beside the picture at the very least (docs/performance.md).

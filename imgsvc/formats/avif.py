@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import BinaryIO, ClassVar
+from typing import BinaryIO, ClassVar, Self
 
 import PIL.AvifImagePlugin  # noqa: F401  # so that Pillow need not import every plugin it has
 from pydantic import Field
 from typing_extensions import override
 
 from imgsvc.formats._base import Format, Picture
+
+#: The quality that a JPEG has by default; ours by default looks like it.
+_USUAL_JPEG = 80
 
 
 class Avif(Format):
@@ -34,6 +37,11 @@ class Avif(Format):
     quality: int = Field(default=55, ge=1, le=100, description="Of the encoder: 1 is worst, 100 largest.")
     speed: int = Field(default=8, ge=0, le=10, description="Of the encoder: 10 is fastest, 0 smallest.")
 
+    @classmethod
+    @override
+    def wished(cls, quality: int | None) -> Self:
+        return cls() if quality is None else cls(quality=_alike(quality))
+
     @override
     def encode_least(self, pixel_bytes: int) -> float:
         return 21 if pixel_bytes == 1 else 27
@@ -56,3 +64,11 @@ class Avif(Format):
             exif=picture.exif or b"",
             **motion,
         )
+
+
+def _alike(quality: int) -> int:
+    """The quality here that looks like `quality` of a JPEG: the defaults, and the ends, look alike."""
+    usual: int = Avif.model_fields["quality"].default
+    if quality <= _USUAL_JPEG:
+        return max(1, round(quality * usual / _USUAL_JPEG))
+    return round(100 - (100 - quality) * (100 - usual) / (100 - _USUAL_JPEG))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, BinaryIO, ClassVar, Literal
+from typing import Annotated, BinaryIO, ClassVar, Literal, Self
 
 import PIL.JpegImagePlugin  # noqa: F401  # so that Pillow need not import every plugin it has
 from pydantic import BeforeValidator, Field
@@ -34,6 +34,11 @@ class Jpeg(Format):
     quality: int = Field(default=80, ge=1, le=100, description="Of the encoder: 1 is worst, 100 largest.")
     progressive: bool = Field(default=False, description="Come into view from coarse to fine.")
     subsampling: Subsampling = Field(default="420", description="Of colour: `444` keeps all of it.")
+
+    @classmethod
+    @override
+    def wished(cls, quality: int | None) -> Self:
+        return cls() if quality is None else cls(quality=quality)
 
     @override
     def encode_least(self, pixel_bytes: int) -> float:

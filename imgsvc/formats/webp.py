@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from typing import BinaryIO, ClassVar
+from typing import BinaryIO, ClassVar, Self
 
 import PIL.WebPImagePlugin  # noqa: F401  # so that Pillow need not import every plugin it has
 from pydantic import Field
@@ -55,6 +55,11 @@ class Webp(Format):
         if head[12:16] == b"VP8X" and len(head) >= 30:
             return Size(int.from_bytes(head[24:27], "little") + 1, int.from_bytes(head[27:30], "little") + 1)
         return None
+
+    @classmethod
+    @override
+    def wished(cls, quality: int | None) -> Self:
+        return cls() if quality is None else cls(quality=quality)
 
     @override
     def encode_least(self, pixel_bytes: int) -> float:

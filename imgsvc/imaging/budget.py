@@ -44,7 +44,7 @@ def _decoding(facts: Facts, scale: int) -> float:
 
 def _working(pipeline: Pipeline, facts: Facts, scale: int) -> float:
     """Bytes for the largest picture on the way, or for the frames of the result and their encoder."""
-    result = pipeline.format or formats.registry()[facts.format]()
+    result = pipeline.encoder(facts.format)
     frames = facts.frames if result.animated else 1
     size = facts.size if pipeline.upright else facts.stored
     each, largest = facts.pixel_bytes, 0.0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-from imgsvc import formats
 from imgsvc.errors import (
     ImageDimensionTooLarge,
     ImageTooManyFrames,
@@ -72,7 +71,7 @@ def check_output(pipeline: Pipeline, facts: Facts, limits: Limits, *, output: st
 
     Raises OutputTooLarge naming the operation, before any pixel is read.
     """
-    result = type(pipeline.format) if pipeline.format else formats.registry()[facts.format]
+    result = pipeline.encoder(facts.format)
     frames = facts.frames if result.animated else 1
     size = facts.size if pipeline.upright else facts.stored
     for name, after in zip(pipeline.names(), pipeline.sizes(size), strict=True):

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from PIL.Image import Image
 from PIL.Image import open as open_image
 
-from imgsvc import formats
 from imgsvc.errors import ImgsvcError
 from imgsvc.formats import Format, Picture
 from imgsvc.imaging import frames
@@ -73,7 +72,7 @@ class Output:
     def __init__(self, name: str, pipeline: Pipeline, source: Source, images: Mapping[str, Image]) -> None:
         self.name = name
         self.pipeline = pipeline
-        self.format = pipeline.format or formats.registry()[source.facts.format]()
+        self.format = pipeline.encoder(source.facts.format)
         #: Is it an animation?
         self.moves = source.facts.frames > 1 and self.format.animated
         self._source = source

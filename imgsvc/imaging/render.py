@@ -10,12 +10,14 @@ from PIL.Image import Image
 
 from imgsvc.imaging.budget import check_memory
 from imgsvc.imaging.decode import Frame, decode, reduction
+from imgsvc.imaging.facts import Facts
 from imgsvc.imaging.faults import working
 from imgsvc.imaging.limits import Limits, check_output
 from imgsvc.imaging.output import Output, Rendered
 from imgsvc.imaging.source import Source, open_source
 from imgsvc.imaging.steps import Clock, Progress
 from imgsvc.pipeline import Pipeline
+from imgsvc.pipeline.negotiation import resolve
 from imgsvc.raster import icc, memory
 from imgsvc.raster.geometry import Size
 
@@ -25,20 +27,23 @@ def render(
     targets: Sequence[tuple[str, Pipeline]],
     limits: Limits,
     *,
+    accept: str | None = None,
     images: Mapping[str, Image] | None = None,
     progress: Progress | None = None,
     clock: Clock | None = None,
 ) -> tuple[Rendered, ...]:
     """Decode a source once and run every (name, pipeline) on it, all or none.
 
-    `images` are the decoded pictures that operations refer to, by image id; `clock` collects the
-    timed steps, also of a run that fails. Raises EmptyFile, the ImageRefused errors (naming the
-    output where it is one's own fault), and what an operation raises by a bug.
+    `accept` is what the client accepts, for pipelines that negotiate; `images` are the decoded pictures
+    that operations refer to, by image id; `clock` collects the timed steps, also of a run that fails.
+    Raises EmptyFile, the ImageRefused errors (naming the output where it is one's own fault), and what an
+    operation raises by a bug.
     """
     memory.keep_freed()
     clock = clock or Clock(progress)
     file = io.BytesIO(source) if isinstance(source, bytes) else source
     opened = open_source(file, limits)
+    targets = [(name, _resolved(pipeline, accept, opened.facts)) for name, pipeline in targets]
     for name, pipeline in targets:
         check_output(pipeline, opened.facts, limits, output=name)
     check_memory(dict(targets), opened.facts, limits)
@@ -56,6 +61,12 @@ def picture(file: BinaryIO, limits: Limits) -> Image:
     image = next(decode(source, limits)).take()
     with working(image.width * image.height * 4):
         return source.facts.orientation.upright(icc.to_srgb(image, source.profile))
+
+
+def _resolved(pipeline: Pipeline, accept: str | None, facts: Facts) -> Pipeline:
+    return resolve(
+        pipeline, accept, has_alpha=facts.has_alpha, source_format=facts.format, moves=facts.frames > 1
+    )
 
 
 def _run(

@@ -114,6 +114,10 @@ class Operation(BaseModel):
         """The size of the picture after this operation on a picture of `size`."""
         return size
 
+    def alpha_after(self, alpha: bool) -> bool:
+        """May the picture have alpha after this operation, when before it it may or may not?"""
+        return alpha
+
     def sources(self) -> tuple[str, ...]:
         """The ids of other images that it reads; `Context.images` hands them over."""
         return ()

@@ -27,5 +27,9 @@ class Background(Operation):
         return True
 
     @override
+    def alpha_after(self, alpha: bool) -> bool:
+        return False
+
+    @override
     def apply(self, image: Image, context: Context) -> Image:
         return flatten(image, self.color)

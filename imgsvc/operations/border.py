@@ -28,6 +28,10 @@ class Border(Operation):
         return Size(size.width + 2 * self.width, size.height + 2 * self.width)
 
     @override
+    def alpha_after(self, alpha: bool) -> bool:
+        return alpha or not self.color.opaque
+
+    @override
     def apply(self, image: Image.Image, context: Context) -> Image.Image:
         mode = mode_with(image.mode, self.color)
         framed = Image.new(mode, self.size_after(Size(*image.size)), self.color.pixel(mode))

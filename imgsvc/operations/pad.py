@@ -32,6 +32,10 @@ class Pad(Operation):
         return Size(max(asked.width, size.width), max(asked.height, size.height))
 
     @override
+    def alpha_after(self, alpha: bool) -> bool:
+        return alpha or not (self.background is None or self.background.opaque)
+
+    @override
     def apply(self, image: Image, context: Context) -> Image:
         size = Size(*image.size)
         canvas = self.size_after(size)

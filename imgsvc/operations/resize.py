@@ -70,6 +70,11 @@ class Resize(Operation):
         """The size of the result; with `pad` that of the canvas."""
         return self.size.proportional(size) if self.fit is Fit.PAD else self._inner(size)
 
+    def alpha_after(self, alpha: bool) -> bool:
+        """May it have alpha afterwards?"""
+        ground = self.background if self.fit is Fit.PAD else None
+        return alpha or not (ground is None or ground.opaque)
+
     def apply(self, image: Image, context: Context) -> Image:
         """The picture at its new size."""
         size, inner = context.size, self._inner(context.size)

@@ -62,6 +62,13 @@ class Rotate(Operation):
         )
 
     @override
+    def alpha_after(self, alpha: bool) -> bool:
+        if self.background is None:
+            return alpha
+        # By any angle the picture is laid on the colour.
+        return not self.background.opaque or (alpha and self.quarters is not None)
+
+    @override
     def apply(self, image: Image.Image, context: Context) -> Image.Image:
         if self.quarters is None:
             return self._turn(image)

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from imgsvc.errors import Fault, InvalidOperation
-from imgsvc.formats import Format
+from imgsvc.formats import Ending
 from imgsvc.operations import Operation
 from imgsvc.pipeline.allowed import Allowed
 from imgsvc.pipeline.faults import MAX_FAULTS, fits, judged, near, pointer, refusal, shown, value_fault
@@ -51,7 +51,7 @@ class Reader:
         """The error that lists what was noted, in the order of the operations."""
         return refusal(sorted(self.faults, key=_index))
 
-    def build(self, call: Call) -> Operation | Format | None:
+    def build(self, call: Call) -> Operation | Ending | None:
         """The value that a call stands for; None with its faults noted."""
         word, given = call.word, call.given
         if word.sides and ("width" in given or "height" in given):

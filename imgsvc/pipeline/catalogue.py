@@ -23,11 +23,17 @@ def describe(*, testing: bool = False) -> dict[str, list[dict[str, Any]]]:
                 "animated": model.animated,
             }
             for model in formats.registry().values()
+        ]
+        # No format of its own: it has no media type.
+        + [
+            _entry(model) | {"aliases": list(model.other_names)}
+            for name, model in formats.endings().items()
+            if name not in formats.registry()
         ],
     }
 
 
-def _entry(model: type[operations.Operation | formats.Format]) -> dict[str, Any]:
+def _entry(model: type[operations.Operation | formats.Ending]) -> dict[str, Any]:
     found = word(model)
     schema = model.model_json_schema()
     schema.pop("title", None)

@@ -27,7 +27,7 @@ class Grammar:
     def __init__(self, *, testing: bool = False) -> None:
         self.testing = testing
         self._operations = operations.registry(testing=testing)
-        self._formats = formats.registry()
+        self._endings = formats.endings()
         self._remembered = lru_cache(_REMEMBERED)(self._parse)
 
     def parse(self, text: str) -> Pipeline:
@@ -106,7 +106,7 @@ class Grammar:
         model = self._operations.get(name) or formats.named().get(name)
         if model is not None:
             return word(model)
-        names = tuple(sorted((*self._operations, *self._formats)))
+        names = tuple(sorted((*self._operations, *self._endings)))
         detail = (
             f"there is no operation {shown(name)}{near(name, names)}" if name else "an operation is missing"
         )
@@ -122,21 +122,21 @@ class Grammar:
             raise reader.refusal()
         last = steps[-1] if steps else None
         chain = tuple(step for step in steps if isinstance(step, operations.Operation))
-        return Pipeline(chain, last if isinstance(last, formats.Format) else None)
+        return Pipeline(chain, last if isinstance(last, formats.Ending) else None)
 
     def _order(self, reader: Reader, calls: Sequence[Call | None]) -> None:
         """Find what is in the wrong place."""
         known = [call for call in calls if call is not None]
         for call in known:
             model = call.word.model
-            if issubclass(model, formats.Format):
+            if issubclass(model, formats.Ending):
                 if call.index != len(calls) - 1:
                     reader.fault(
                         f"the format {call.word.name} can only be last", call.index, offset=call.offset
                     )
             elif model.first_only and call.index:
                 reader.fault(f"{call.word.name} can only be first", call.index, offset=call.offset)
-        chain = [call for call in calls if call is None or not issubclass(call.word.model, formats.Format)]
+        chain = [call for call in calls if call is None or not issubclass(call.word.model, formats.Ending)]
         if len(chain) > MAX_OPERATIONS:
             extra = calls.index(chain[MAX_OPERATIONS])
             found = calls[extra]

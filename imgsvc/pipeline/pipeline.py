@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from imgsvc.formats import Format
+from imgsvc import formats
+from imgsvc.formats import Ending, Format
 from imgsvc.operations import Kept, Operation
 from imgsvc.pipeline.parameters import Scalar
 from imgsvc.pipeline.words import word
@@ -21,8 +22,8 @@ class Pipeline:
     """
 
     operations: tuple[Operation, ...] = ()
-    #: None keeps the source's format.
-    format: Format | None = None
+    #: None keeps the source's format; `auto` has one chosen.
+    format: Ending | None = None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Pipeline) and self.text == other.text
@@ -59,6 +60,28 @@ class Pipeline:
         return tuple(dict.fromkeys(image for operation in self.operations for image in operation.sources()))
 
     @property
+    def negotiates(self) -> bool:
+        """Is its format still to be chosen by what a client accepts (`auto`)?"""
+        return self.format is not None and not isinstance(self.format, Format)
+
+    def encoder(self, source_format: str) -> Format:
+        """How the result of a source of this format is encoded.
+
+        Raises ValueError while that is to be chosen: `negotiation.resolve` does.
+        """
+        if self.format is None:
+            return formats.registry()[source_format]()
+        if not isinstance(self.format, Format):
+            raise ValueError(f"the format of {self.text!r} has not been chosen yet")  # noqa: TRY004  # as any bug
+        return self.format
+
+    def alpha_after(self, alpha: bool) -> bool:
+        """May the picture have alpha after the last operation, when the source may or may not?"""
+        for operation in self.operations:
+            alpha = operation.alpha_after(alpha)
+        return alpha
+
+    @property
     def upright(self) -> bool:
         """Is the source turned as its EXIF orientation says before the first operation?"""
         return all(operation.upright for operation in self.operations)
@@ -69,5 +92,5 @@ class Pipeline:
         return frozenset(kept for operation in self.operations for kept in operation.keeps)
 
     @property
-    def _steps(self) -> tuple[Operation | Format, ...]:
+    def _steps(self) -> tuple[Operation | Ending, ...]:
         return self.operations if self.format is None else (*self.operations, self.format)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from imgsvc.formats import Format
+from imgsvc.formats import Ending
 from imgsvc.operations import Operation
 from imgsvc.pipeline.parameters import Parameter, Scalar, compile_parameter
 
@@ -21,7 +21,7 @@ class Word:
     """How one operation or format is written: derived from its class alone."""
 
     name: str
-    model: type[Operation | Format]
+    model: type[Operation | Ending]
     parameters: Mapping[str, Parameter]
     positional: tuple[Parameter, ...]
     aliases: Mapping[str, str]
@@ -40,12 +40,12 @@ class Word:
         """Every key that it takes, by its proper name."""
         return (*self.parameters, *(("width", "height") if self.sides else ()))
 
-    def text(self, value: Operation | Format) -> str:
+    def text(self, value: Operation | Ending) -> str:
         """The canonical text of one use."""
         written = list(self._arguments(value))
         return f"{self.name}:{','.join(written)}" if written else self.name
 
-    def json(self, value: Operation | Format) -> dict[str, Scalar]:
+    def json(self, value: Operation | Ending) -> dict[str, Scalar]:
         """The JSON form of one use."""
         values = value.model_dump(mode="json")
         return {
@@ -57,7 +57,7 @@ class Word:
             },
         }
 
-    def _arguments(self, value: Operation | Format) -> Iterator[str]:
+    def _arguments(self, value: Operation | Ending) -> Iterator[str]:
         """Its arguments: unnamed while the order allows it, bare flags never in the first place."""
         unnamed, first = True, True
         ordered = (*self.positional, *(p for p in self.parameters.values() if p not in self.positional))
@@ -89,7 +89,7 @@ def _differs(parameter: Parameter, value: object) -> bool:
 
 
 @cache
-def word(model: type[Operation | Format]) -> Word:
+def word(model: type[Operation | Ending]) -> Word:
     """How this operation or format is written."""
     fields = model.model_fields
     parameters = {name: compile_parameter(name, field) for name, field in fields.items()}

@@ -39,10 +39,13 @@ class Calls:
     limits: Limits
     boot: str
 
-    async def process(self, staged: Staged, pipeline: Pipeline, keep: str | None = None) -> Processed:
+    async def process(
+        self, staged: Staged, pipeline: Pipeline, *, accept: str | None, keep: str | None
+    ) -> Processed:
         """Run one pipeline on an upload now; being canceled kills the work.
 
-        Where it succeeds the result stays as the blob `keep`, if that is given.
+        `accept` decides where the pipeline negotiates: the worker, who reads the header, resolves it.
+        Where the work succeeds the result stays as the blob `keep`, if that is given.
         """
         source = f"staging/{self.boot}/{staged.path.name}"
         target = Target(name="default", spec=pipeline.text, key=keep or f"{source}-result")
@@ -50,7 +53,13 @@ class Calls:
         try:
             if self.storage.path(source) != staged.path:
                 await asyncio.to_thread(self.storage.adopt, staged.path, source, durable=False)
-            task = Task(storage=self.storage.url, source=source, targets=(target,), limits=self.limits)
+            task = Task(
+                storage=self.storage.url,
+                source=source,
+                targets=(target,),
+                limits=self.limits,
+                accept=accept if pipeline.negotiates else None,
+            )
             called = await self._call(task, staged.bytes)
             report = called.report
             if report.outcome is not Outcome.SUCCEEDED or not report.results:

@@ -180,13 +180,16 @@ class Service:
         except NotFound:
             raise NotFound("the job's image has been removed, so the job can't be run again") from None
 
-    async def process(self, staged: Staged, pipeline: Pipeline, *, keep: str | None = None) -> Processed:
+    async def process(
+        self, staged: Staged, pipeline: Pipeline, *, accept: str | None = None, keep: str | None = None
+    ) -> Processed:
         """Run a pipeline on an upload now and hand its result over; nothing is kept but the blob `keep`.
 
-        Being canceled kills the work. Raises QueueTimeout when no lane was free in time, Draining, the
-        ImageRefused and TaskFailed errors, InsufficientStorage. Close `Processed.blob` when it is sent.
+        `accept` is the client's `Accept`, for a pipeline that negotiates. Being canceled kills the work.
+        Raises QueueTimeout when no lane was free in time, Draining, the ImageRefused and TaskFailed errors,
+        InsufficientStorage. Close `Processed.blob` when it is sent.
         """
-        return await self._calls.process(staged, pipeline, keep)
+        return await self._calls.process(staged, pipeline, accept=accept, keep=keep)
 
     # -- jobs -----------------------------------------------------------------------------------
 

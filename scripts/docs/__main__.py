@@ -20,7 +20,7 @@ from imgsvc import config, formats
 from imgsvc import operations as operations_room
 from imgsvc.api import problems
 from imgsvc.errors import ERRORS, ImgsvcError, InvalidOperation, Unavailable
-from imgsvc.formats import Format
+from imgsvc.formats import Ending
 from imgsvc.operations import Operation
 from imgsvc.pipeline import Grammar
 from imgsvc.pipeline.allowed import allowed, phrase
@@ -84,8 +84,13 @@ def operations() -> str:
         f"| [`{name}`](#{name}) | `{kind.media_type}` | {_yes(kind.alpha)} | {_yes(kind.animated)} |"
         for name, kind in formats.registry().items()
     ]
-    for kind in formats.registry().values():
-        lines += _section(kind)
+    lines += [
+        f"| [`{name}`](#{name}) | by what the client accepts | | |"
+        for name in formats.endings()
+        if name not in formats.registry()
+    ]
+    for ending in formats.endings().values():
+        lines += _section(ending)
     return "\n".join(lines) + "\n"
 
 
@@ -178,9 +183,9 @@ def _later(cls: type[ImgsvcError]) -> str:
     return "later" if issubclass(cls, Unavailable) else ""
 
 
-def _section(model: type[Operation | Format]) -> Iterator[str]:
+def _section(model: type[Operation | Ending]) -> Iterator[str]:
     yield from ("", f"### {word(model).name}", "", cleandoc(model.__doc__ or ""), "")
-    if issubclass(model, Format) and model.other_names:
+    if issubclass(model, Ending) and model.other_names:
         names = " or ".join(f"`{name}`" for name in model.other_names)
         yield from (f"It may be called {names} too; the canonical text says `{word(model).name}`.", "")
     yield from ("```", model.example, "```")
@@ -214,7 +219,7 @@ def _bounds(found: Word, name: str) -> str:
     return {"SizeSpec": "size", "Length": "pixels or a fraction", "str": "text"}.get(noun, noun.lower())
 
 
-def _summary(model: type[Operation | Format]) -> str:
+def _summary(model: type[Operation | Ending]) -> str:
     return _cell(cleandoc(model.__doc__ or "").split("\n\n")[0])
 
 

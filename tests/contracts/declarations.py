@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from imgsvc.formats import Format
+from imgsvc.formats import Ending
 from imgsvc.operations import Operation
 from imgsvc.pipeline import Grammar
 from imgsvc.pipeline.words import word
 
 
-def check_declaration(model: type[Operation | Format]) -> None:
+def check_declaration(model: type[Operation | Ending]) -> None:
     """Fail where the class lacks what the grammar, the docs or a caller's safety need."""
     found = word(model)
     assert re.fullmatch(r"[a-z][a-z0-9-]*", found.name)

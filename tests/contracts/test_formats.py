@@ -47,7 +47,7 @@ def opened(name: str, data: bytes) -> ImageFile.ImageFile:
 
 def default(name: str) -> Format:
     made = Grammar().parse(name).format
-    assert made is not None
+    assert isinstance(made, Format)
     return made
 
 
@@ -59,6 +59,24 @@ def test_it_declares_what_grammar_docs_and_callers_need(name: str) -> None:
     assert kind.extension.isalnum()
     assert 0 < kind.decode_bytes_per_pixel < 64
     assert 0 < kind.max_side <= 65535
+
+
+@pytest.mark.parametrize("name", formats.endings())
+def test_whatever_may_end_a_pipeline_declares_what_the_grammar_needs(name: str) -> None:
+    check_declaration(formats.endings()[name])
+
+
+def test_a_choice_of_formats_is_none_itself() -> None:
+    assert set(formats.endings()) - set(ALL) == {"auto"}
+
+
+@every
+@pytest.mark.parametrize("quality", [None, 1, 80, 100])
+def test_it_knows_what_a_quality_on_the_scale_of_jpeg_means(name: str, quality: int | None) -> None:
+    made = ALL[name].wished(quality)
+    assert type(made) is ALL[name]
+    if quality in (None, 80):
+        assert made == ALL[name]()
 
 
 @every

@@ -7,12 +7,12 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from imgsvc.formats import Format
+from imgsvc.formats import Ending
 from imgsvc.operations import Operation
 from imgsvc.pipeline import Grammar
 from imgsvc.raster.written import Written
 
-Made = Operation | Format
+Made = Operation | Ending
 
 
 def example(model: type[Made]) -> Made:

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from imgsvc import errors, formats
 from imgsvc.api import documents, keys, names
 from imgsvc.api.conditional import Span
-from imgsvc.api.delivery import File, Sent
+from imgsvc.api.delivery import VARY, File, Sent, accepted
 from imgsvc.api.door import door, service
 from imgsvc.api.openapi import UPLOAD, operation, pictures
 from imgsvc.api.parameters import Reader
@@ -39,6 +39,7 @@ _EXTENSIONS = {found.media_type: found.extension for found in formats.registry()
                 Server_Timing="What took how long.",
                 Content_Disposition="The source's name with the result's extension.",
                 ETag="The result's sha256.",
+                Vary="`Accept` where the format is `auto`.",
             )
         },
         parameters=wish_parameters(WISHES[:1]),
@@ -60,7 +61,8 @@ async def process(request: Request) -> Response:
     """Runs a pipeline on the image in the body and answers with the result; nothing is kept (under an
     `Idempotency-Key` the answer is, for as long as the key).
 
-    Without `ops` the image is only encoded again. When no worker is free within `SYNC_WAIT` the answer
+    Without `ops` the image is only encoded again. With `auto` the request's `Accept` header chooses the
+    format. When no worker is free within `SYNC_WAIT` the answer
     is 503 `queue-timeout`; a client that goes away takes its work with it.
     """
     serving, grammar = service(request), door(request).submissions
@@ -74,12 +76,16 @@ async def process(request: Request) -> Response:
         keys.admitted(request, partial(serving.admission.aside, call=True)),
         received(request, serving.intake, reads, digest=False) as upload,
     ):
-        keep = keys.room(request, [upload.wish.text, upload.staged.sha256, upload.filename])
-        processed = await while_connected(request, serving.process(upload.staged, upload.wish, keep=keep))
-    return _answer(processed, upload.filename)
+        pipeline = upload.wish
+        accept = accepted(request) if pipeline.negotiates else None
+        told = [accept] if pipeline.negotiates else []
+        keep = keys.room(request, [pipeline.text, upload.staged.sha256, upload.filename, *told])
+        processing = serving.process(upload.staged, pipeline, accept=accept, keep=keep)
+        processed = await while_connected(request, processing)
+    return _answer(processed, upload.filename, VARY if pipeline.negotiates else {})
 
 
-def _answer(processed: Processed, filename: str | None) -> Response:
+def _answer(processed: Processed, filename: str | None, more: Mapping[str, str]) -> Response:
     result = processed.result
     extension = _EXTENSIONS.get(result.content_type, "bin")
 
@@ -92,6 +98,6 @@ def _answer(processed: Processed, filename: str | None) -> Response:
         server_timing=documents.server_timing(processed.queue_ms, processed.report.steps),
     )
     # It is here once: there is nothing to ask again for, and no part of it to ask for.
-    headers = file.headers() | {"Cache-Control": "no-store", "Content-Length": str(result.bytes)}
+    headers = file.headers() | {"Cache-Control": "no-store", "Content-Length": str(result.bytes), **more}
     del headers["Accept-Ranges"]
     return Sent(processed.blob, Span(0, result.bytes), 200, headers, media_type=result.content_type)

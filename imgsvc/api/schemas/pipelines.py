@@ -14,8 +14,11 @@ _ROOM = "#/components/schemas/"
 def pipelines(*, testing: bool = False) -> Json:
     """`Pipeline`, and one component for every operation and format, by name."""
     vocabulary = describe(testing=testing)
-    words = {f"Operation.{word['name']}": _shape(word) for word in vocabulary["operations"]}
-    words |= {f"Format.{word['name']}": _shape(word) for word in vocabulary["formats"]}
+    words = {
+        f"{kind}.{word['name']}": _shape(word, kind)
+        for kind, found in (("Operation", vocabulary["operations"]), ("Format", vocabulary["formats"]))
+        for word in found
+    }
     operation = {
         "type": "string",
         "description": "One operation as text.",
@@ -32,9 +35,8 @@ def pipelines(*, testing: bool = False) -> Json:
     return {"Pipeline": pipeline, **words}
 
 
-def _shape(word: Json) -> Json:
-    name = f"{'Format' if 'media_type' in word else 'Operation'}.{word['name']}"
-    shape: Json = _at_home(word["schema"], f"{_ROOM}{name}/$defs/")
+def _shape(word: Json, kind: str) -> Json:
+    shape: Json = _at_home(word["schema"], f"{_ROOM}{kind}.{word['name']}/$defs/")
     return {"title": word["name"], "description": word["description"], **shape, "x-example": word["example"]}
 
 

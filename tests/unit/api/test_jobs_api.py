@@ -148,6 +148,21 @@ async def test_a_stored_image_is_processed_again(door: httpx2.AsyncClient) -> No
 
 
 @pytest.mark.parametrize(
+    ("ops", "offset"),
+    [("auto", 0), ("resize:300x/auto", 12), ("grayscale|blur|auto:q=80", 15), ('["blur","auto"]', None)],
+)
+async def test_a_job_can_not_negotiate_and_is_told_where_and_what_it_may_do(
+    door: httpx2.AsyncClient, ops: str, offset: int | None
+) -> None:
+    answer = await door.post("/v1/jobs", params={"ops": ops}, content=picture())
+    assert problem(answer) == (422, "invalid-operation")
+    (fault,) = answer.json()["errors"]
+    assert fault.get("offset") == offset
+    assert fault["allowed"] == ["avif", "gif", "jpeg", "png", "webp"]
+    assert "POST /v1/process" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
     ("query", "refusal", "pointer"),
     [
         ({}, (400, "malformed-request"), None),
@@ -158,6 +173,9 @@ async def test_a_stored_image_is_processed_again(door: httpx2.AsyncClient) -> No
         ({"outputs": "{}"}, (422, "invalid-parameter"), "/outputs"),
         ({"outputs": '{"../x":"png"}'}, (422, "invalid-parameter"), "/outputs/..~1x"),
         ({"outputs": '{"a":"blur:0"}'}, (422, "invalid-operation"), "/outputs/a/0/sigma"),
+        ({"ops": "auto"}, (422, "invalid-operation"), "/0"),
+        ({"ops": "blur/auto:80"}, (422, "invalid-operation"), "/1"),
+        ({"outputs": '{"a":"png","b":"blur/auto"}'}, (422, "invalid-operation"), "/outputs/b/1"),
         ({"ops": "png", "priority": "urgent"}, (422, "invalid-parameter"), "/priority"),
         ({"ops": "png", "timeout": "0"}, (422, "invalid-parameter"), "/timeout"),
         ({"ops": "png", "timeout": "9999"}, (422, "invalid-parameter"), "/timeout"),

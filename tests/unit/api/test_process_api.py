@@ -59,6 +59,53 @@ async def test_a_pipeline_may_be_json_in_a_query(door: httpx2.AsyncClient) -> No
 
 
 @pytest.mark.parametrize(
+    ("accept", "kind", "made"),
+    [
+        ("*/*", "JPEG", "image/jpeg"),
+        ("*/*", "PNG", "image/jpeg"),
+        ("image/avif,image/webp,*/*;q=0.8", "JPEG", "image/avif"),
+        ("image/webp,*/*;q=0.8", "PNG", "image/webp"),
+        ("nonsense", "JPEG", "image/jpeg"),
+    ],
+)
+async def test_auto_is_what_the_client_accepts(
+    door: httpx2.AsyncClient, accept: str, kind: str, made: str
+) -> None:
+    answer = await door.post(
+        "/v1/process?ops=resize:32x/auto", content=picture(kind=kind), headers={"Accept": accept}
+    )
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == made
+    assert f"image/{(size_of(answer.content)[0] or '').lower()}" == made
+    assert answer.headers.get_list("vary", split_commas=True).count("Accept") == 1
+    extension = {"image/jpeg": "jpg"}.get(made, made.partition("/")[2])
+    assert f'filename="image.{extension}"' in answer.headers["content-disposition"]
+
+
+async def test_several_accept_headers_are_one(door: httpx2.AsyncClient) -> None:
+    headers = [("Accept", "image/png;q=0.5"), ("Accept", "image/webp")]
+    answer = await door.post("/v1/process?ops=auto", content=picture(), headers=headers)
+    assert answer.headers["content-type"] == "image/webp"
+
+
+async def test_without_auto_accept_says_nothing(door: httpx2.AsyncClient) -> None:
+    answer = await door.post("/v1/process", content=picture(), headers={"Accept": "image/webp"})
+    assert answer.headers["content-type"] == "image/jpeg"
+    assert "Accept" not in answer.headers.get("vary", "")
+
+
+async def test_under_a_key_another_accept_is_another_request(door: httpx2.AsyncClient) -> None:
+    async def asked(accept: str) -> httpx2.Response:
+        headers = {"Accept": accept, "Idempotency-Key": "k"}
+        return await door.post("/v1/process?ops=auto", content=picture(), headers=headers)
+
+    first, again, other = await asked("image/webp"), await asked("image/webp"), await asked("image/avif")
+    assert again.headers["idempotent-replayed"] == "true"
+    assert (again.headers["vary"], again.content) == (first.headers["vary"], first.content)
+    assert problem(other) == (422, "idempotency-key-reused")
+
+
+@pytest.mark.parametrize(
     ("body", "refusal"),
     [
         (b"", (400, "empty-file")),

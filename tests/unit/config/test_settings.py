@@ -71,6 +71,7 @@ def test_a_setting_is_read_from_the_environment(
         ("DATA_DIR", "  ", "a folder"),
         ("INPUT_FORMATS", ",", "names separated by commas"),
         ("INPUT_FORMATS", "jpeg,bmq", "there is no format 'bmq'"),
+        ("INPUT_FORMATS", "auto", "there is no format 'auto'"),
         ("HOST", "a\nb", "an address or a host name"),
     ],
 )

@@ -14,12 +14,12 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from imgsvc import formats, operations
-from imgsvc.formats import Format
+from imgsvc.formats import Ending
 from imgsvc.operations import Operation
 from imgsvc.pipeline import Grammar, Pipeline
 from imgsvc.raster.written import Written
 
-Model = type[Operation | Format]
+Model = type[Operation | Ending]
 #: Whatever may annotate a field.
 Annotation = Any
 
@@ -37,7 +37,7 @@ def pipelines() -> st.SearchStrategy[Pipeline]:
         _pipeline,
         st.lists(st.one_of([_uses(model) for model in _operations(first=False)]), max_size=4),
         st.none() | st.one_of([_uses(model) for model in _operations(first=True)]),
-        st.none() | st.one_of([_uses(model) for model in formats.registry().values()]),
+        st.none() | st.one_of([_uses(model) for model in formats.endings().values()]),
     )
 
 
@@ -45,7 +45,7 @@ def _operations(*, first: bool) -> list[type[Operation]]:
     return [model for model in operations.registry(testing=True).values() if model.first_only is first]
 
 
-def _pipeline(chain: list[Operation], first: Operation | None, last: Format | None) -> Pipeline:
+def _pipeline(chain: list[Operation], first: Operation | None, last: Ending | None) -> Pipeline:
     return Pipeline(tuple(chain) if first is None else (first, *chain), last)
 
 
@@ -61,7 +61,7 @@ def _uses(model: Model) -> st.SearchStrategy[Any]:
     return drawn.map(lambda given: _made(model, given)).filter(lambda made: made is not None)
 
 
-def _made(model: Model, given: Mapping[str, object]) -> Operation | Format | None:
+def _made(model: Model, given: Mapping[str, object]) -> Operation | Ending | None:
     try:
         return model.model_validate(given)
     except ValidationError:  # parameters that exclude each other

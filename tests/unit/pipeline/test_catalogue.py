@@ -11,7 +11,7 @@ from imgsvc.pipeline import Grammar, describe
 def test_every_operation_and_format_is_described_with_schema_and_example(grammar: Grammar) -> None:
     told = describe()
     assert [entry["name"] for entry in told["operations"]] == list(operations.registry())
-    assert [entry["name"] for entry in told["formats"]] == list(formats.registry())
+    assert [entry["name"] for entry in told["formats"]] == [*formats.registry(), "auto"]
     for entry in told["operations"] + told["formats"]:
         assert entry["description"]
         assert entry["schema"]["properties"]["op"] == {"const": entry["name"]}
@@ -25,6 +25,11 @@ def test_the_other_names_of_a_format_are_shown(grammar: Grammar) -> None:
     assert aliases["jpeg"] == ["jpg"]
     assert aliases["png"] == []
     assert grammar.load([{"op": "jpg", "quality": 85}]).json() == [{"op": "jpeg", "quality": 85}]
+
+
+def test_what_is_no_format_of_its_own_has_no_media_type() -> None:
+    shown = {entry["name"] for entry in describe()["formats"] if "media_type" in entry}
+    assert shown == set(formats.registry())
 
 
 def test_the_description_is_json() -> None:
