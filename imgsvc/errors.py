@@ -7,6 +7,7 @@ ImgsvcError
 │   ├── InvalidOperation · InvalidParameter
 │   ├── BodyTooLarge · HeadersTooLarge · RequestTimeout
 │   ├── IdempotencyKeyReused
+│   ├── SignatureInvalid · SignatureExpired
 │   └── RangeNotSatisfiable · MethodNotAllowed
 ├── ImageRefused                the image is at fault
 │   ├── UnsupportedMediaType · ImageCorrupt
@@ -194,6 +195,25 @@ class IdempotencyKeyReused(RequestRefused):
     """
 
     code = "idempotency-key-reused"
+
+
+class SignatureInvalid(RequestRefused):
+    """The link is not signed, or its signature is not valid.
+
+    With `IMGSVC_SIGNING_KEYS` a render needs `sig` and `kid`, and `exp` where it was signed with one; `imgsvc
+    sign` makes them. A signature holds for one image, one pipeline and one expiry.
+    """
+
+    code = "signature-invalid"
+
+
+class SignatureExpired(RequestRefused):
+    """The signed link has expired.
+
+    Its time (`exp`) is over; whoever gave it can give a new one.
+    """
+
+    code = "signature-expired"
 
 
 class RangeNotSatisfiable(RequestRefused):

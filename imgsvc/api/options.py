@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from imgsvc.signing import Keyring
+
 
 @dataclass(frozen=True, slots=True)
 class ApiOptions:
@@ -21,5 +23,7 @@ class ApiOptions:
     cors_origins: tuple[str, ...] = ()
     #: Where the service is reached from outside, for the OpenAPI document.
     public_url: str | None = None
+    #: The keys that renders must be signed with; None where they are open.
+    signing: Keyring | None = None
     #: Do the operations made for outside tests exist?
     testing: bool = False

@@ -22,6 +22,8 @@ STATUS: Mapping[type[ImgsvcError], int] = MappingProxyType(
         errors.EmptyFile: 400,
         errors.MalformedMultipart: 400,
         errors.MalformedRequest: 400,
+        errors.SignatureInvalid: 403,
+        errors.SignatureExpired: 403,
         errors.NotFound: 404,
         errors.MethodNotAllowed: 405,
         errors.RequestTimeout: 408,

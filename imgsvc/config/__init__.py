@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from imgsvc import plugins
-from imgsvc.config.report import Entry, describe, entries
+from imgsvc.config.report import Entry, describe, entries, kind_of
 from imgsvc.config.settings import PREFIX, Settings
 
 __all__ = ["Entry", "Settings", "SettingsRefused", "describe", "entries", "load"]
@@ -77,4 +77,6 @@ def _fault(error: ErrorDetails, chosen: Mapping[str, Any]) -> str:
     message = str(error["msg"]).removeprefix("Value error, ")
     if name == "port" and str(error["input"]).startswith("tcp://"):
         message += "; this one comes from Kubernetes: set enableServiceLinks: false in the pod"
+    if kind_of(name).secret:
+        return f"{label}: {message}"
     return f"{label}={str(error['input'])!r}: {message}"

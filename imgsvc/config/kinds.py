@@ -27,6 +27,9 @@ class About:
 class Kind:
     """One way to read a setting; a subclass stands in the setting's annotation."""
 
+    #: May what was given be shown to nobody?
+    secret: ClassVar[bool] = False
+
     @property
     def expected(self) -> str:
         """What may be given, as it reads after "expected"."""

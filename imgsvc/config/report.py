@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pydantic.fields import FieldInfo
-
 from imgsvc.config.kinds import About, Kind
 from imgsvc.config.settings import GROUPS, PREFIX, Settings
 
@@ -52,24 +50,23 @@ def entries(settings: Settings, *, chosen: frozenset[str] = frozenset()) -> Iter
                 source = "command line"
             else:
                 source = "environment" if name in settings.model_fields_set else "default"
+            kind = kind_of(name)
+            shown = kind.show(value)
             plain = value if isinstance(value, int | float | tuple | None) else str(value)
-            yield Entry(PREFIX + name.upper(), _kind(_field(name)).show(value), plain, source)
+            yield Entry(PREFIX + name.upper(), shown, shown if kind.secret and value else plain, source)
 
 
 def describe() -> Iterator[Description]:
     """Every setting with its default, what may be given, and why the default is what it is."""
     for group in GROUPS:
         for name in group.__annotations__:
-            field = _field(name)
-            kind = _kind(field)
+            field = Settings.model_fields[name]
+            kind = kind_of(name)
             default = _DERIVED.get(name) or kind.show(field.default)
             about = next(item for item in field.metadata if isinstance(item, About))
             yield Description(str(group.__doc__), PREFIX + name.upper(), default, kind.expected, about)
 
 
-def _field(name: str) -> FieldInfo:
-    return Settings.model_fields[name]
-
-
-def _kind(field: FieldInfo) -> Kind:
-    return next(item for item in field.metadata if isinstance(item, Kind))
+def kind_of(name: str) -> Kind:
+    """How a setting is read and shown."""
+    return next(item for item in Settings.model_fields[name].metadata if isinstance(item, Kind))

@@ -9,6 +9,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from imgsvc.config.cpus import granted_cpus
+from imgsvc.config.keys import SigningKeys
 from imgsvc.config.kinds import (
     About,
     Bytes,
@@ -24,6 +25,7 @@ from imgsvc.config.kinds import (
     WebAddress,
     Whole,
 )
+from imgsvc.signing import Keyring
 
 PREFIX = "IMGSVC_"
 
@@ -258,6 +260,21 @@ class Images(_Group):
     ] = 1.5
 
 
+class Delivery(_Group):
+    """What pages are given, and by which links"""
+
+    signing_keys: Annotated[
+        Keyring | None,
+        NoDecode,
+        SigningKeys(),
+        About(
+            "Keys that sign links: renders (`/r/`) are then only given to links that one of them has signed. "
+            "The first key signs, all verify. Never shown (docs/signing.md).",
+            "Without keys renders are open: right for one's own machine, and behind what knows its users.",
+        ),
+    ] = None
+
+
 class Work(_Group):
     """How work is done"""
 
@@ -439,9 +456,9 @@ class Watching(_Group):
     ] = False
 
 
-class Settings(Door, Data, Images, Work, Watching):
+class Settings(Door, Data, Images, Delivery, Work, Watching):
     """Everything that the environment decides; read once, never changed."""
 
 
 #: The groups in the order in which people should read them.
-GROUPS: tuple[type[_Group], ...] = (Door, Data, Images, Work, Watching)
+GROUPS: tuple[type[_Group], ...] = (Door, Data, Images, Delivery, Work, Watching)

@@ -31,5 +31,6 @@ def _options(settings: Settings) -> ApiOptions:
         batch_files=settings.batch_files,
         cors_origins=settings.cors_origins,
         public_url=settings.public_url,
+        signing=settings.signing_keys,
         testing=settings.test_operations,
     )

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from imgsvc import errors, formats
-from imgsvc.api import archive, documents, names, parameters
+from imgsvc.api import archive, documents, names, parameters, signatures
 from imgsvc.api.delivery import File, deliver
 from imgsvc.api.door import job_id, service
 from imgsvc.api.envelope import called
@@ -29,6 +29,8 @@ _ERRORS: tuple[type[errors.ImgsvcError], ...] = (
     errors.JobCanceled,
     errors.InvalidParameter,
     errors.RangeNotSatisfiable,
+    errors.SignatureInvalid,
+    errors.SignatureExpired,
     # What the job failed with.
     errors.ImageCorrupt,
     errors.ImageTooComplex,
@@ -59,13 +61,13 @@ _NAME = parameter("path", "name", "The output's name.", example="default")
         "getResult",
         "Fetch the result",
         _ANSWERS,
-        parameters=[JOB_ID, WAIT, DOWNLOAD, IF_NONE_MATCH, RANGE],
+        parameters=[JOB_ID, WAIT, DOWNLOAD, IF_NONE_MATCH, RANGE, *signatures.DESCRIBED],
         errors=_ERRORS,
     ),
 )
 async def get_result(request: Request) -> Response:
     """The result of a job with one output; a failed job answers with its problem and the status of that."""
-    return await _result(request, None)
+    return await _result(request, None, "result")
 
 
 @router.get(
@@ -74,13 +76,14 @@ async def get_result(request: Request) -> Response:
         "getNamedResult",
         "Fetch one of several results",
         _ANSWERS,
-        parameters=[JOB_ID, _NAME, WAIT, DOWNLOAD, IF_NONE_MATCH, RANGE],
+        parameters=[JOB_ID, _NAME, WAIT, DOWNLOAD, IF_NONE_MATCH, RANGE, *signatures.DESCRIBED],
         errors=_ERRORS,
     ),
 )
 async def get_named_result(request: Request) -> Response:
     """One result of a job, by its output's name."""
-    return await _result(request, request.path_params["name"])
+    name = request.path_params["name"]
+    return await _result(request, name, f"results/{name}")
 
 
 @router.get(
@@ -89,13 +92,13 @@ async def get_named_result(request: Request) -> Response:
         "getResultsArchive",
         "Fetch all results",
         {200: pictures("All results, stored as they are.", ["application/zip"])},
-        parameters=[JOB_ID, WAIT],
+        parameters=[JOB_ID, WAIT, *signatures.DESCRIBED],
         errors=_ERRORS,
     ),
 )
 async def get_results_archive(request: Request) -> Response:
     """All results of a job as a ZIP file, in the order of its outputs."""
-    serving, wanted, (wait, _) = service(request), job_id(request), _asked(request)
+    serving, wanted, (wait, _, _) = service(request), job_id(request), _asked(request, "results.zip")
     finding = serving.wait(wanted, wait)
     job = await while_connected(request, finding) if wait else await finding
     results = serving.results_of(job)
@@ -110,8 +113,9 @@ async def get_results_archive(request: Request) -> Response:
     return await archive.answer(entries, name)
 
 
-async def _result(request: Request, name: str | None) -> Response:
-    serving, wanted, (wait, download) = service(request), job_id(request), _asked(request)
+async def _result(request: Request, name: str | None, what: str) -> Response:
+    serving, wanted = service(request), job_id(request)
+    wait, download, until = _asked(request, what)
     finding = serving.result(wanted, name, wait=wait)
     job, result = await while_connected(request, finding) if wait else await finding
     file = File(
@@ -119,20 +123,23 @@ async def _result(request: Request, name: str | None) -> Response:
         sha256=result.sha256,
         content_type=result.content_type,
         disposition=names.disposition("attachment" if download else "inline", _name(job, result)),
-        expires_at=job.expires_at,
+        expires_at=signatures.sooner(job.expires_at, until),
         server_timing=documents.timing_of(job, result.name),
     )
     return await deliver(request, file, partial(serving.open_blob, result))
 
 
-def _asked(request: Request) -> tuple[float, bool]:
-    """`?wait=` and `?download=`; what else there is may be a cache's or a page's own business."""
+def _asked(request: Request, what: str) -> tuple[float, bool, int | None]:
+    """`?wait=`, `?download=` and the end of a signature; what else there is may be a cache's or a page's own
+    business.
+    """
     values = parameters.query(request.scope["query_string"])
+    until = signatures.offered(request, values, f"/v1/jobs/{job_id(request)}/{what}")
     known = ("wait", "download")
     reader = Reader({name: value for name, value in values.items() if name in known}, known)
     wait, download = reader.seconds("wait", 0, MAX_WAIT), reader.flag("download")
     reader.done()
-    return wait or 0.0, download
+    return wait or 0.0, download, until
 
 
 def _name(job: Job, result: Result) -> str:
