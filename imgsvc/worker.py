@@ -28,12 +28,14 @@ from imgsvc.errors import (
 from imgsvc.imaging import Clock, CpuClock, Limits, Progress, Rendered, Timed, picture, render
 from imgsvc.jobs import Result, Step
 from imgsvc.pipeline import Grammar
+from imgsvc.raster.geometry import Size
 from imgsvc.storage import Storage, connect
 
 __all__ = ["Outcome", "Progress", "Report", "Target", "Task", "judge", "run"]
 
-#: Keys below this name what a synchronous call reads at once: it need not survive a power cut.
-PASSING = "staging/"
+#: Keys below these name what a synchronous call reads at once, or what can be made again: it need not survive
+#: a power cut.
+PASSING = ("staging/", "cache/", "masters/")
 
 
 class _Value(BaseModel):
@@ -46,6 +48,8 @@ class Target(_Value):
     name: str
     spec: str
     key: str
+    #: Is the key to be stamped with what was made (`stamp`)?
+    stamped: bool = False
 
 
 class Task(_Value):
@@ -162,8 +166,9 @@ def _store(
     try:
         for target, made in zip(targets, rendered, strict=True):
             with clock.step("store", target.name):
-                storage.put(target.key, made.data, durable=not target.key.startswith(PASSING))
-                results.append(_result(target, made))
+                result = _result(target, made)
+                storage.put(result.key, made.data, durable=not result.key.startswith(PASSING))
+                results.append(result)
     except BaseException:
         for result in results:
             with suppress(Exception):  # what stays is swept
@@ -173,16 +178,22 @@ def _store(
 
 
 def _result(target: Target, made: Rendered) -> Result:
+    digest = hashlib.sha256(made.data).hexdigest()
     return Result(
         name=target.name,
-        key=target.key,
+        key=stamp(target.key, digest, made.format.media_type, made.size) if target.stamped else target.key,
         content_type=made.format.media_type,
         bytes=made.data.nbytes,
         width=made.size.width,
         height=made.size.height,
         frames=made.frames,
-        sha256=hashlib.sha256(made.data).hexdigest(),
+        sha256=digest,
     )
+
+
+def stamp(key: str, sha256: str, media_type: str, size: Size) -> str:
+    """A key that says what is under it: the hash of the bytes, their format and the size of the picture."""
+    return f"{key}-{sha256}-{media_type.rpartition('/')[2]}-{size}"
 
 
 def _step(timed: Timed) -> Step:

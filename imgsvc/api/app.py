@@ -29,6 +29,7 @@ from imgsvc.api.routes import (
     operations,
     pages,
     process,
+    renders,
     results,
     system,
 )
@@ -137,7 +138,18 @@ def create_app(
     )
     app.state.door = door
     # The busiest first: routes are tried in order.
-    for module in (jobs, results, process, batches, batch_archive, images, operations, system, pages):
+    for module in (
+        renders,
+        jobs,
+        results,
+        process,
+        batches,
+        batch_archive,
+        images,
+        operations,
+        system,
+        pages,
+    ):
         # Flat: FastAPI 0.165 matches the routes of included routers twice.
         app.router.routes.extend(module.router.routes)
     describe(app, [options.public_url] if options.public_url else [], testing=options.testing)

@@ -39,6 +39,10 @@ class File:
     #: When it goes, in milliseconds since the epoch.
     expires_at: int | None
     server_timing: str = ""
+    #: How long who may keep it, where that does not follow from `expires_at`.
+    cache_control: str | None = None
+    #: Which of a request's headers decide what it is.
+    vary: str | None = None
 
     def headers(self) -> dict[str, str]:
         """The headers of an answer with all of it."""
@@ -46,12 +50,13 @@ class File:
         told = {
             "ETag": documents.etag(self.sha256),
             "Repr-Digest": f"sha-256=:{digest}:",
-            "Cache-Control": f"private, max-age={_max_age(self.expires_at)}",
+            "Cache-Control": self.cache_control or f"private, max-age={_max_age(self.expires_at)}",
             "Accept-Ranges": "bytes",
             "Content-Disposition": self.disposition,
             **SAFE,
         }
-        return told | ({"Server-Timing": self.server_timing} if self.server_timing else {})
+        more = {"Server-Timing": self.server_timing, "Vary": self.vary}
+        return told | {name: value for name, value in more.items() if value}
 
 
 def accepted(request: Request) -> str | None:

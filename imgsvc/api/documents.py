@@ -175,6 +175,12 @@ def server_timing(queue_ms: float | None, steps: Sequence[Step]) -> str:
     return ", ".join(entries)
 
 
+def render_timing(way: str, queue_ms: float | None, steps: Sequence[Step]) -> str:
+    """A Server-Timing header of a render: whether it was kept, then what its making took."""
+    made = server_timing(queue_ms, steps)
+    return f'cache;desc="{way}"' + (f", {made}" if made else "")
+
+
 def timing_of(job: Job, name: str | None) -> str:
     """The Server-Timing of one result of a job: what its other outputs took is left out."""
     steps = [step for step in job.timings.steps if step.output in (None, name)]

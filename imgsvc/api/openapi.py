@@ -48,6 +48,7 @@ KEYED: tuple[type[ImgsvcError], ...] = (errors.IdempotencyKeyInUse, errors.Idemp
 BINARY: Json = {"type": "string", "format": "binary", "contentMediaType": "application/octet-stream"}
 TAGS = [
     {"name": "Process", "description": "Image in, image out, at once."},
+    {"name": "Renders", "description": "Pictures on the fly, kept for whoever asks again."},
     {"name": "Jobs", "description": "Durable work: posted, waited for, fetched."},
     {"name": "Batches", "description": "Jobs that belong together: counted, fetched and removed as one."},
     {"name": "Images", "description": "Stored sources, addressed by content."},

@@ -81,6 +81,17 @@ STATS: Document = {
         "free_bytes": 64424509440,
         "reserve_bytes": 536870912,
     },
+    "cache": {
+        "hits": 950,
+        "misses": 50,
+        "shared": 12,
+        "spared": 0,
+        "evictions": 3,
+        "broken": 0,
+        "entries": 47,
+        "bytes": 1048576,
+        "limit_bytes": 1073741824,
+    },
     "uptime_s": 12.3,
 }
 
@@ -121,6 +132,17 @@ def stats(found: Stats, policy: Policy, metrics: Metrics | None) -> Document:
             "image_bytes": found.stored.images,
             "free_bytes": found.free_bytes,
             "reserve_bytes": found.reserve_bytes,
+        },
+        "cache": {
+            "hits": found.renders.hits,
+            "misses": found.renders.misses,
+            "shared": found.renders.shared,
+            "spared": found.renders.spared,
+            "evictions": found.renders.evictions,
+            "broken": found.renders.broken,
+            "entries": found.renders.entries,
+            "bytes": found.renders.bytes,
+            "limit_bytes": found.renders.limit,
         },
         "uptime_s": found.uptime_s,
     }

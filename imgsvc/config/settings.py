@@ -182,10 +182,28 @@ class Data(_Group):
         int,
         Bytes(0),
         About(
-            "Room for cached renders (`/r/`, which is yet to come).",
+            "Room on the disk for cached renders (`/r/`); those that were not asked for longest go first. "
+            "0: none are kept.",
             "Some ten thousand pictures of a web page's size.",
         ),
     ] = _GIB
+    cache_memory: Annotated[
+        int,
+        Bytes(0),
+        About(
+            "Memory for cached renders of at most 256 KiB, beside the disk.",
+            "A thousand pictures of a web page's size, which are then served without a look at the disk.",
+        ),
+    ] = 32 * _MIB
+    render_failures: Annotated[
+        float,
+        Seconds(0, 3600),
+        About(
+            "How long a render that failed is answered with the same failure, without another try; 0: it is "
+            "not.",
+            "A page with a broken picture costs one task, and what was mended shows soon.",
+        ),
+    ] = 10.0
     sweep_interval: Annotated[
         float,
         Seconds(0.1, _DAY),

@@ -39,6 +39,14 @@ class Pipeline:
         """The canonical text: `resize:300x200,fit=cover/grayscale/webp:82`."""
         return "/".join(word(type(step)).text(step) for step in self._steps)
 
+    @cached_property
+    def full_text(self) -> str:
+        """The canonical text with every default filled in: what cached results are known by.
+
+        A default that changes in a later version makes another text, and so another result.
+        """
+        return "/".join(word(type(step)).full(step) for step in self._steps)
+
     def json(self) -> list[dict[str, Scalar]]:
         """The canonical JSON form: one object per operation, arguments at their default left out."""
         return [word(type(step)).json(step) for step in self._steps]

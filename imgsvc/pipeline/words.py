@@ -45,6 +45,15 @@ class Word:
         written = list(self._arguments(value))
         return f"{self.name}:{','.join(written)}" if written else self.name
 
+    def full(self, value: Operation | Ending) -> str:
+        """One use with every argument written, those at their default too: it means the same for ever."""
+        written = (
+            f"{name}={parameter.text(getattr(value, name))}"
+            for name, parameter in self.parameters.items()
+            if getattr(value, name) is not None
+        )
+        return f"{self.name}:{','.join(written)}"
+
     def json(self, value: Operation | Ending) -> dict[str, Scalar]:
         """The JSON form of one use."""
         values = value.model_dump(mode="json")

@@ -49,8 +49,10 @@ class Calls:
         for work in self._running.values():
             work.kill()
 
-    async def call(self, task: Task, *, timeout: float, wait: float) -> Called:
-        """Run a task for someone who waits for it; canceling this kills it.
+    async def call(
+        self, task: Task, *, timeout: float, wait: float, started: Callable[[], None] | None = None
+    ) -> Called:
+        """Run a task for someone who waits for it; canceling this kills it. `started`: it has its lane.
 
         Raises QueueTimeout when no lane was free within `wait` seconds, Draining when the service
         stops first.
@@ -59,6 +61,8 @@ class Calls:
         slot = await self._lane(wait)
         queue_ms = (time.perf_counter() - began) * 1000
         work = Work(slot, self._freed)
+        if started is not None:
+            started()
         with self._occupied(work):
             report = await work.run(task, timeout)
         bugs.tell_of(report)

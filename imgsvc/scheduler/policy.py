@@ -51,5 +51,10 @@ class Policy:
     disk_reserve: int = 512 * 2**20
     #: Pieces of spare work that may wait for an idle lane; the ones that came first are dropped.
     spare_tasks: int = 100
+    #: Bytes of cached renders on the disk, and of small ones in memory as well.
+    cache_bytes: int = 2**30
+    cache_memory: int = 32 * 2**20
+    #: Seconds that a render that failed is not tried again.
+    render_failures_s: float = 10.0
     #: Seconds between two sweeps.
     sweep_interval_s: float = 60.0

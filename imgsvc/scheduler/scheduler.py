@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from random import Random
 
@@ -180,16 +180,23 @@ class Scheduler:
     # -- what others ask for --------------------------------------------------------------------
 
     async def call(
-        self, task: Task, *, timeout: float | None = None, wait: float | None = None, bytes_in: int = 0
+        self,
+        task: Task,
+        *,
+        timeout: float | None = None,
+        wait: float | None = None,
+        bytes_in: int = 0,
+        started: Callable[[], None] | None = None,
     ) -> Called:
         """Run a task now, for someone who waits for it; canceling this kills it.
 
-        `timeout` and `wait` default to the policy's, in seconds. A task that fails is a report like any
-        other. Raises QueueTimeout when no lane was free within `wait`, Draining when the service stops first.
+        `timeout` and `wait` default to the policy's, in seconds; `started` is called when it has its lane. A
+        task that fails is a report like any other. Raises QueueTimeout when no lane was free within `wait`,
+        Draining when the service stops first.
         """
         timeout = self._policy.job_timeout_s if timeout is None else timeout
         wait = self._policy.sync_wait_s if wait is None else wait
-        called = await self._calls.call(task, timeout=timeout, wait=wait)
+        called = await self._calls.call(task, timeout=timeout, wait=wait, started=started)
         if self._draining and called.report.outcome is Outcome.KILLED:
             raise Draining("the service is shutting down")
         self._audience.call_ended(called.report, {t.name: t.spec for t in task.targets}, bytes_in)

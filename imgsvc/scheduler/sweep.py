@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields, replace
 from itertools import islice
 
 from imgsvc.errors import Unavailable
-from imgsvc.jobs import Job
+from imgsvc.jobs import Job, owner
 from imgsvc.jobstore import JobStore
 from imgsvc.scheduler.clock import Clock
 from imgsvc.scheduler.pending import Pending
@@ -90,6 +90,8 @@ class Sweeper:
         self._told = self._heard = 0
         #: Has a job ended with which they may be over their cap?
         self.hurries = False
+        #: Is told the ids of images that are forgotten, before their bytes are removed.
+        self.forgotten: Callable[[Iterable[str]], Awaitable[None]] = _nobody
         self._soonest: int | None = None
         self._sooner = asyncio.Event()
 
@@ -186,6 +188,7 @@ class Sweeper:
         swept = Swept()
         now = self._clock()
         while keys := await self._store.unneeded_images(now, limit=_SOME):
+            await self.forgotten([image for key in keys if (image := owner(key)) is not None])
             swept += Swept(images=len(keys)) + await self.remove(keys)
         return swept
 
@@ -257,6 +260,10 @@ async def _tried(sweep: Callable[[], Awaitable[object]]) -> bool:
     else:
         return True
     return False
+
+
+async def _nobody(_: Iterable[str]) -> None:
+    """Nobody wants to know."""
 
 
 def _blob(key: str) -> str:

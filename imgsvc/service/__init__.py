@@ -6,6 +6,7 @@ from imgsvc.service.batches import Batches
 from imgsvc.service.blobs import Blob
 from imgsvc.service.intake import Arrived, Incoming, Intake, Staged
 from imgsvc.service.keys import Claim, Keys
+from imgsvc.service.renders import Render, Renders, Way
 from imgsvc.service.requests import (
     BatchRequest,
     JobRequest,
@@ -38,9 +39,12 @@ __all__ = [
     "QueueStats",
     "Readiness",
     "Receipt",
+    "Render",
+    "Renders",
     "Service",
     "Staged",
     "Stats",
     "UploadStats",
+    "Way",
     "Workers",
 ]

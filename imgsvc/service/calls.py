@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -60,7 +61,7 @@ class Calls:
                 limits=self.limits,
                 accept=accept if pipeline.negotiates else None,
             )
-            called = await self._call(task, staged.bytes)
+            called = await self.run(task, staged.bytes)
             report = called.report
             if report.outcome is not Outcome.SUCCEEDED or not report.results:
                 refuse(report.problem)
@@ -79,17 +80,26 @@ class Calls:
             lane=called.lane,
         )
 
-    async def _call(self, task: Task, bytes_in: int) -> Called:
+    async def run(
+        self,
+        task: Task,
+        bytes_in: int,
+        suspect: Suspect | None = None,
+        started: Callable[[], None] | None = None,
+    ) -> Called:
         """Run the task, unless its work is in quarantine, and tell the quarantine what it came to.
 
-        An upload is hashed for this only while some work is suspected, or when its own worker was lost.
+        `started` is called when it has its lane. An upload, whose work is no known `suspect`, is hashed only
+        while some work is suspected, or when its own worker was lost. Raises what the quarantine holds
+        against it, QueueTimeout and Draining.
         """
         quarantine = self.scheduler.quarantine
-        suspect = await self._suspect(task) if quarantine else None
+        if suspect is None and quarantine:
+            suspect = await self._suspect(task)
         if suspect is not None and (problem := quarantine.holds(suspect)) is not None:
             refuse(problem)
         began = quarantine.now()
-        called = await self.scheduler.call(task, bytes_in=bytes_in)
+        called = await self.scheduler.call(task, bytes_in=bytes_in, started=started)
         if called.report.outcome is Outcome.CRASHED:
             # What begins while this is hashed counts as having run beside it: it may cost one more.
             await self.scheduler.lost(suspect or await self._suspect(task), began)

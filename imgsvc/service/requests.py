@@ -105,6 +105,24 @@ class UploadStats:
 
 
 @dataclass(frozen=True, slots=True)
+class RenderStats:
+    """Renders since the start, and what is cached of them now."""
+
+    hits: int
+    misses: int
+    #: Requests that waited for a task that another one had begun.
+    shared: int
+    #: Requests that were answered with a failure that was remembered.
+    spared: int
+    evictions: int
+    #: Cached files that were gone, or not what they should have been.
+    broken: int
+    entries: int
+    bytes: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
 class Stats:
     """The service in numbers. What ran how long is counted by the metrics observer, not here."""
 
@@ -118,6 +136,7 @@ class Stats:
     #: Bytes free for new blobs, where that can be told, and how many must stay free.
     free_bytes: int | None
     reserve_bytes: int
+    renders: RenderStats
     uptime_s: float
 
 

@@ -18,9 +18,12 @@ from imgsvc.scheduler import Clock, Ended, Policy, Scheduler, now
 from imgsvc.service.admission import Admission
 from imgsvc.service.batches import Batches
 from imgsvc.service.blobs import Blob, Blobs
+from imgsvc.service.cache import Cache
 from imgsvc.service.calls import Calls, refuse
+from imgsvc.service.failures import Failures
 from imgsvc.service.intake import Arrived, Intake, Staged
 from imgsvc.service.keys import Keys
+from imgsvc.service.renders import Renders
 from imgsvc.service.requests import (
     BatchRequest,
     JobRequest,
@@ -103,6 +106,16 @@ class Service:
             clock=clock,
         )
         self._calls = Calls(storage=storage, scheduler=scheduler, blobs=self._blobs, limits=limits, boot=boot)
+        #: Pictures on the fly.
+        self.renders = Renders(
+            Cache(storage, "cache", policy.cache_bytes, memory=policy.cache_memory),
+            self._calls,
+            storage,
+            self.image,
+            clock,
+            Failures(policy.render_failures_s),
+        )
+        scheduler.sweeper.forgotten = self._forgotten
         self._status = Status(
             store=store,
             storage=storage,
@@ -110,10 +123,15 @@ class Service:
             scheduler=scheduler,
             policy=policy,
             slots=slots,
+            renders=self.renders,
             clock=clock,
             anchor=anchor,
             remarks=tuple(remarks),
         )
+
+    def open(self) -> None:
+        """Take up what an earlier server has cached; call it once, on the event loop."""
+        self.renders.cache.open()
 
     # -- taking work ----------------------------------------------------------------------------
 
@@ -317,14 +335,25 @@ class Service:
         """Images, newest first. Raises InvalidParameter for a cursor that is not ours."""
         return await self._store.images(limit=limit, cursor=cursor)
 
+    async def purge_renders(self, image: str) -> int:
+        """Remove all that was made on the fly of an image: how many pictures. Raises NotFound."""
+        await self.image(image)
+        return await self.renders.purge(image)
+
     async def delete_image(self, id: str) -> None:
         """Remove an image. Raises ImageInUse while jobs need it, NotFound for an id that never was."""
         await self._scheduler.crew.finish(self._delete_image(id))
 
     async def _delete_image(self, id: str) -> None:
         key = await self._store.delete_image(id, self._clock())
+        await self.renders.purge(id)
         if key is not None:
             await self._scheduler.sweeper.remove([key])
+
+    async def _forgotten(self, images: Iterable[str]) -> None:
+        """Images are gone, and so is what was made of them on the fly."""
+        for image in images:
+            await self.renders.purge(image)
 
     # -- the operator ---------------------------------------------------------------------------
 
@@ -362,3 +391,4 @@ class Service:
         called again with a shorter grace; once it has returned, calling it again does nothing.
         """
         await self._scheduler.stop(grace)
+        await self.renders.close()

@@ -12,6 +12,7 @@ from imgsvc.dispatch import Dispatcher, LaneState
 from imgsvc.errors import ImgsvcError
 from imgsvc.jobstore import JobStore
 from imgsvc.scheduler import Clock, Policy, Scheduler
+from imgsvc.service.renders import Renders
 from imgsvc.service.requests import QueueStats, Readiness, Stats, UploadStats, Workers
 from imgsvc.service.slots import Slots
 from imgsvc.storage import Storage
@@ -32,6 +33,7 @@ class Status:
     scheduler: Scheduler
     policy: Policy
     slots: Slots
+    renders: Renders
     clock: Clock
     #: A file that is there for as long as the data directory is; None: there is no such directory.
     anchor: Path | None = None
@@ -83,6 +85,7 @@ class Status:
             result_limit=self.policy.result_bytes,
             free_bytes=await asyncio.to_thread(self.storage.free_bytes),
             reserve_bytes=self.policy.disk_reserve,
+            renders=self.renders.stats(),
             uptime_s=round(time.monotonic() - self.since, 3),
         )
 

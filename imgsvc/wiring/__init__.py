@@ -79,7 +79,7 @@ async def open_service(
             )
             await _patiently(scheduler.start, settings.start_patience)
         stack.push_async_callback(scheduler.stop, settings.shutdown_grace)
-        yield Service(
+        service = Service(
             store,
             blobs,
             dispatcher,
@@ -92,6 +92,9 @@ async def open_service(
             metrics=metrics,
             remarks=["operations made for tests exist"] if settings.test_operations else [],
         )
+        service.open()
+        stack.push_async_callback(service.stop, settings.shutdown_grace)
+        yield service
 
 
 def _holds_blobs(blobs: storage.Storage) -> bool:
@@ -188,5 +191,8 @@ def _policy(settings: Settings) -> Policy:
         batch_jobs=settings.batch_jobs,
         disk_reserve=settings.disk_reserve,
         spare_tasks=settings.spare_tasks,
+        cache_bytes=settings.cache_bytes,
+        cache_memory=settings.cache_memory,
+        render_failures_s=settings.render_failures,
         sweep_interval_s=settings.sweep_interval,
     )

@@ -16,6 +16,7 @@ from imgsvc.api.schemas.problems import MeaningShape, ProblemShape
 from imgsvc.api.schemas.system import (
     LiveShape,
     PausedShape,
+    PurgedShape,
     ReadyShape,
     StatsShape,
     VersionShape,
@@ -37,6 +38,7 @@ __all__ = [
     "OperationsShape",
     "PausedShape",
     "ProblemShape",
+    "PurgedShape",
     "ReadyShape",
     "StatsShape",
     "VersionShape",
@@ -57,6 +59,7 @@ SHAPES: dict[str, type[BaseModel]] = {
         ImageListShape,
         CanceledShape,
         PausedShape,
+        PurgedShape,
         OperationsShape,
         ExplainedShape,
         StatsShape,

@@ -18,6 +18,13 @@ class PausedShape(Shape):
     paused: bool
 
 
+class PurgedShape(Shape):
+    """What was removed."""
+
+    image: str
+    purged: int = Field(description="Pictures that were made on the fly, and are gone.")
+
+
 class LaneRestartShape(Shape):
     """Why and when a lane's process was last replaced."""
 
@@ -108,6 +115,20 @@ class StorageShape(Shape):
     reserve_bytes: int
 
 
+class CacheShape(Shape):
+    """Renders since the start, and what is cached of them."""
+
+    hits: int
+    misses: int
+    shared: int = Field(description="Requests that waited for the task of another one.")
+    spared: int = Field(description="Requests that a failure of a moment ago has answered.")
+    evictions: int
+    broken: int = Field(description="Cached files that were gone, or not what they should have been.")
+    entries: int
+    bytes: int
+    limit_bytes: int
+
+
 class StatsShape(Shape):
     """The service in numbers."""
 
@@ -117,6 +138,7 @@ class StatsShape(Shape):
     jobs: dict[State, int] = Field(description="As recorded now.")
     totals: dict[str, Any] = Field(description="Since the start of this server.")
     storage: StorageShape
+    cache: CacheShape
     uptime_s: float
 
 

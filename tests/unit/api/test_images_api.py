@@ -111,7 +111,7 @@ async def test_an_unknown_image_is_not_found(door: httpx2.AsyncClient, id: str) 
 
 async def test_what_is_built_later_is_not_there(door: httpx2.AsyncClient) -> None:
     image = (await door.post("/v1/images", content=picture())).json()
-    for path in (f"/v1/images/{image['id']}/info", "/v1/presets", f"/r/{image['id']}/png"):
+    for path in (f"/v1/images/{image['id']}/info", "/v1/presets"):
         assert problem(await door.get(path)) == (404, "not-found")
 
 

@@ -60,7 +60,7 @@ def test_it_is_openapi_3_1_with_a_license_and_a_server() -> None:
 def test_every_route_is_described() -> None:
     described = {(path, method) for path, method, _ in operations()}
     routes = {
-        (route.path, method.lower())
+        (route.path_format, method.lower())
         for route in app().fastapi.routes
         if isinstance(route, APIRoute) and route.path not in UNLISTED
         for method in route.methods or ()
@@ -172,7 +172,9 @@ def test_every_post_takes_an_idempotency_key_and_says_so(
     (route,) = [
         route
         for route in app().fastapi.routes
-        if isinstance(route, APIRoute) and route.path == path and method.upper() in (route.methods or ())
+        if isinstance(route, APIRoute)
+        and route.path_format == path
+        and method.upper() in (route.methods or ())
     ]
     named = {found["name"]: found for found in operation.get("parameters", ())}
     answers = operation["responses"].items()

@@ -1,0 +1,228 @@
+"""Pictures on the fly: made once, kept as long as there is room, shared while they are made."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from imgsvc.errors import ImgsvcError, InternalError, NotFound, Problem, from_problem
+from imgsvc.imaging.version import RENDER_VERSION
+from imgsvc.jobs import Image, Step
+from imgsvc.pipeline import Pipeline
+from imgsvc.scheduler import Called, Clock, Suspect
+from imgsvc.service.blobs import Blob
+from imgsvc.service.cache import Cache, Entry
+from imgsvc.service.calls import Calls, refuse
+from imgsvc.service.failures import Failures
+from imgsvc.service.flights import Flight, Flights
+from imgsvc.service.requests import RenderStats
+from imgsvc.storage import Storage
+from imgsvc.worker import Outcome, Target, Task
+
+#: Images whose facts are kept in mind: a hit asks no database.
+_IN_MIND = 4096
+
+
+class Way(StrEnum):
+    """How a render was come by."""
+
+    HIT = "hit"
+    MISS = "miss"
+    SHARED = "shared"
+
+
+@dataclass(frozen=True, slots=True)
+class Render:
+    """A picture; close `blob` when it is sent."""
+
+    entry: Entry
+    blob: Blob
+    way: Way
+    #: What it took: milliseconds that it waited for a lane, and the steps of its making; nothing for a hit.
+    queue_ms: float | None = None
+    steps: Sequence[Step] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    entry: Entry
+    data: bytes
+    queue_ms: float
+    steps: Sequence[Step]
+
+
+def digest(image: Image, pipeline: Pipeline, path: str = "direct") -> str:
+    """What a render is known by: sha256 of all that its bytes depend on.
+
+    `path` says which pixels it is made from: the original's, or those of a reduced master.
+    """
+    encoder = Pipeline((), pipeline.encoder(image.format))
+    parts = (image.sha256, pipeline.full_text, encoder.full_text, path, str(RENDER_VERSION))
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+class Renders:
+    """What `/r/` stands on. Raises the errors of `imgsvc.errors` only."""
+
+    def __init__(
+        self,
+        cache: Cache,
+        calls: Calls,
+        storage: Storage,
+        look: Callable[[str], Awaitable[Image]],
+        clock: Clock,
+        failures: Failures,
+    ) -> None:
+        """`look` finds a stored image by its id, and raises NotFound."""
+        self.cache = cache
+        self._calls = calls
+        self._storage = storage
+        self._look = look
+        self._clock = clock
+        self._failures = failures
+        self._images: OrderedDict[str, Image] = OrderedDict()
+        self._flights: Flights[_Made | Problem] = Flights()
+        #: Requests that waited for a task that another one had begun, and that a remembered failure answered.
+        self._shared = self._spared = 0
+
+    def __repr__(self) -> str:
+        return f"<Renders: {self.cache!r}, {len(self._flights)} under way>"
+
+    async def image(self, id: str) -> Image:
+        """A stored image; raises NotFound."""
+        image = self._images.get(id)
+        if image is None:
+            try:
+                image = await self._look(id)
+            except NotFound:
+                # A server that died while it removed the image may have left some.
+                await self.cache.purge(id)
+                raise
+            self._images[id] = image
+            if len(self._images) > _IN_MIND:
+                self._images.popitem(last=False)
+        if image.expires_at is not None and image.expires_at <= self._clock():
+            raise NotFound("there is no such image")
+        return image
+
+    async def find(self, image: Image, pipeline: Pipeline) -> Render | None:
+        """A picture that is kept, None where it has to be made. Close `Render.blob`."""
+        kept = await self.cache.find(digest(image, pipeline))
+        if kept is None:
+            return None
+        self.cache.counts.hits += 1
+        return Render(kept.entry, kept.blob, Way.HIT)
+
+    async def make(self, image: Image, pipeline: Pipeline) -> Render:
+        """A picture that is not kept; the pipeline's format is no `auto`.
+
+        Equal requests share one task, which goes on when its first client hangs up. Raises QueueTimeout when
+        no lane was free in time, Draining, the ImageRefused and TaskFailed errors, NotFound when the image
+        went meanwhile, InsufficientStorage. Close `Render.blob`.
+        """
+        what = digest(image, pipeline)
+        flight = self._flights.get(what)
+        way = Way.MISS if flight is None else Way.SHARED
+        if flight is None:
+            self._check_failed(what, image)
+            self.cache.counts.misses += 1
+            flight = self._flights.begin(what, image.id, lambda own: self._make(own, what, image, pipeline))
+        else:
+            self._shared += 1
+        made = await flight.join()
+        if isinstance(made, Problem):
+            raise from_problem(made)
+        blob = Blob(made.entry.bytes, data=made.data)
+        return Render(made.entry, blob, way, round(made.queue_ms, 3), made.steps)
+
+    def stats(self) -> RenderStats:
+        """The counts, and what is cached now."""
+        return RenderStats(
+            hits=self.cache.counts.hits,
+            misses=self.cache.counts.misses,
+            shared=self._shared,
+            spared=self._spared,
+            evictions=self.cache.counts.evictions,
+            broken=self.cache.counts.broken,
+            entries=len(self.cache),
+            bytes=self.cache.size,
+            limit=self.cache.limit,
+        )
+
+    async def purge(self, image: str) -> int:
+        """Forget all that was made of an image, what failed too: how many pictures were removed."""
+        self._images.pop(image, None)
+        self._flights.turn_stale(image)
+        self._failures.forget(image)
+        return await self.cache.purge(image)
+
+    async def close(self) -> None:
+        """Wait for what is under way; the scheduler has been stopped before."""
+        await self._flights.landed()
+        await self.cache.close()
+
+    # -- making ---------------------------------------------------------------------------------
+
+    def _check_failed(self, what: str, image: Image) -> None:
+        problem = self._failures.get(what, image.id)
+        if problem is not None:
+            self._spared += 1
+            raise from_problem(problem)
+
+    async def _make(
+        self, flight: Flight[_Made | Problem], what: str, image: Image, pipeline: Pipeline
+    ) -> _Made | Problem:
+        """Run the task: what it made, or the problem that everybody who waits is told."""
+        try:
+            return await self._run(flight, what, image, pipeline)
+        except ImgsvcError as error:
+            problem = error.problem
+            if isinstance(error, InternalError) and not await self._is_there(image):
+                problem = NotFound("there is no such image").problem
+            if not flight.stale:
+                self._failures.add(what, image.id, problem)
+            return problem
+
+    async def _run(
+        self, flight: Flight[_Made | Problem], what: str, image: Image, pipeline: Pipeline
+    ) -> _Made:
+        key = self.cache.fresh(image.id, what)
+        target = Target(name="default", spec=pipeline.text, key=key, stamped=True)
+        task = Task(
+            storage=self._storage.url,
+            source=image.key,
+            source_bytes=image.bytes,
+            targets=(target,),
+            limits=self._calls.limits,
+        )
+        suspect = Suspect(image.id, frozenset({pipeline.text}))
+        try:
+            called = await self._calls.run(task, image.bytes, suspect, flight.start)
+            if called.report.outcome is not Outcome.SUCCEEDED:
+                refuse(called.report.problem)
+            return await self._taken(flight, called)
+        except BaseException:
+            self.cache.clear(key)
+            raise
+
+    async def _taken(self, flight: Flight[_Made | Problem], called: Called) -> _Made:
+        """The result, read for those who wait and kept for those who come later."""
+        (result,) = called.report.results
+        data = await asyncio.to_thread(self._storage.read, result.key)
+        entry = self.cache.entry(result.key, result.bytes)
+        if flight.stale:
+            self.cache.discard(entry)
+        else:
+            self.cache.add(entry, data)
+        return _Made(entry, data, called.queue_ms, called.report.steps)
+
+    async def _is_there(self, image: Image) -> bool:
+        self._images.pop(image.id, None)
+        try:
+            return (await self._look(image.id)).sha256 == image.sha256
+        except ImgsvcError:
+            return False
