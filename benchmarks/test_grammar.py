@@ -8,6 +8,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from imgsvc.errors import InvalidOperation
 from imgsvc.pipeline import Grammar, Pipeline
+from imgsvc.pipeline.definitions import Definition, define
 
 TEXT = "crop:0.8x0.8,gravity=ne/resize:300x200,fit=cover/sharpen:1.5/webp:82"
 
@@ -22,6 +23,22 @@ def test_parse_anew(benchmark: BenchmarkFixture) -> None:
 def test_parse_again(benchmark: BenchmarkFixture) -> None:
     grammar = Grammar()
     assert benchmark(grammar.parse, TEXT).operations
+
+
+def test_parse_presets_anew(benchmark: BenchmarkFixture) -> None:
+    """The same pipeline as two presets and an operation that differs each time."""
+    first, last = TEXT.split("/resize", maxsplit=1)[0], "sharpen:1.5/webp:82"
+    presets = define({"first": Definition(first), "last": Definition(last)}, version=1)
+    texts = iter(f"preset:first/resize:{width}x200,fit=cover/preset:last" for width in range(1, 2_000_000))
+    grammar = Grammar(presets=presets)
+    assert len(benchmark(lambda: grammar.parse(next(texts))).operations) == 3
+
+
+def test_define_presets(benchmark: BenchmarkFixture) -> None:
+    """A hundred of them, each using the one before: what a start costs more."""
+    definitions = {"p0": Definition(TEXT.removesuffix("/webp:82"))}
+    definitions |= {f"p{n}": Definition(f"preset:p{n - 1}") for n in range(1, 100)}
+    assert len(benchmark(define, definitions, version=1)) == 100
 
 
 def test_load_json(benchmark: BenchmarkFixture) -> None:

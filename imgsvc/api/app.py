@@ -28,6 +28,7 @@ from imgsvc.api.routes import (
     jobs,
     operations,
     pages,
+    presets,
     process,
     renders,
     results,
@@ -109,7 +110,7 @@ def create_app(
 ) -> Api:
     """The API of a service that is opened when the application starts; `metrics` is what observes it."""
     options = options or ApiOptions()
-    door = Door(options, metrics, Grammar(testing=options.testing))
+    door = Door(options, metrics, Grammar(testing=options.testing, presets=options.presets))
     rejections = logs.Rejections()
 
     @asynccontextmanager
@@ -147,6 +148,7 @@ def create_app(
         batch_archive,
         images,
         operations,
+        presets,
         system,
         pages,
     ):

@@ -177,6 +177,16 @@ EXPLAINED: dict[str, Any] = {
     ],
 }
 
+PRESET: dict[str, Any] = {
+    "name": "card",
+    "hash": "3f2a90c41b7e",
+    "description": "A picture in a list",
+    "spec": OPS,
+    "operations": [{"op": "resize", "size": "300x200", "fit": "cover"}, {"op": "webp"}],
+    "url": "/r/{image}/preset:card",
+    "immutable_url": "/r/{image}/preset:card@3f2a90c41b7e",
+}
+
 #: Ways to say a pipeline, for bodies and parameters.
 PIPELINES: dict[str, Any] = {
     "thumbnail": {"summary": "A thumbnail", "value": "thumbnail:256x256/webp"},

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from imgsvc.pipeline import Presets
 from imgsvc.signing import Keyring
 
 
@@ -27,3 +28,7 @@ class ApiOptions:
     signing: Keyring | None = None
     #: Do the operations made for outside tests exist?
     testing: bool = False
+    #: What `preset:name` stands for.
+    presets: Presets = field(default_factory=dict)
+    #: Do renders take one preset and nothing else?
+    presets_only: bool = False

@@ -12,6 +12,7 @@ import uvicorn
 from imgsvc.api.protocol import door_protocol
 from imgsvc.cli._listen import BACKLOG
 from imgsvc.config import Settings
+from imgsvc.pipeline import Presets
 from imgsvc.service import Service
 from imgsvc.wiring.app import app_of
 
@@ -19,8 +20,10 @@ from imgsvc.wiring.app import app_of
 class Server(uvicorn.Server):
     """uvicorn's server, which leaves signals to us and says when it accepts."""
 
-    def __init__(self, service: Service, settings: Settings, announce: Callable[[], None]) -> None:
-        super().__init__(_config(service, settings))
+    def __init__(
+        self, service: Service, settings: Settings, presets: Presets, announce: Callable[[], None]
+    ) -> None:
+        super().__init__(_config(service, settings, presets))
         self._announce = announce
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -39,8 +42,8 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-def _config(service: Service, settings: Settings) -> uvicorn.Config:
-    app = app_of(service, settings)
+def _config(service: Service, settings: Settings, presets: Presets) -> uvicorn.Config:
+    app = app_of(service, settings, presets)
     return uvicorn.Config(
         app,
         http=door_protocol(settings.header_timeout, app.counted, app.unread),

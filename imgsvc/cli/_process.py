@@ -15,7 +15,8 @@ import click
 import orjson
 
 from imgsvc import formats
-from imgsvc.cli._settings import settings_or_exit
+from imgsvc.cli._settings import refusals, settings_or_exit
+from imgsvc.config.presets import presets
 from imgsvc.errors import ImgsvcError, InvalidOperation
 from imgsvc.imaging import Clock, Facts, Limits, Rendered, Timed, probe, render
 from imgsvc.pipeline import Grammar, Pipeline
@@ -159,11 +160,13 @@ class Run:
 
 def pipeline_of(parts: Sequence[str], target: Target) -> Pipeline:
     """The pipeline that the options spell; a fault in it is a click.UsageError that names each one."""
+    with refusals():
+        grammar = Grammar(presets=presets(settings_or_exit()))
     text = "/".join(part.strip("/|") for part in parts if part.strip("/|"))
     try:
-        pipeline = Grammar().load(text) if text else Pipeline()
+        pipeline = grammar.load(text) if text else Pipeline()
         if pipeline.format is None and (wanted := _asked(target)):
-            pipeline = Grammar().load(f"{pipeline.text}/{wanted}".lstrip("/"))
+            pipeline = grammar.load(f"{pipeline.text}/{wanted}".lstrip("/"))
     except InvalidOperation as error:
         faults = [fault.detail for fault in error.problem.errors] or [str(error)]
         raise click.UsageError("\n".join(faults)) from None

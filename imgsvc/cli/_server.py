@@ -19,6 +19,8 @@ from imgsvc import __version__, logs, wiring
 from imgsvc.cli._files import allow_many
 from imgsvc.cli._listen import CannotListen, listen, url_of
 from imgsvc.config import Settings
+from imgsvc.config.presets import served
+from imgsvc.pipeline import Presets
 from imgsvc.raster import memory
 from imgsvc.service import Service
 
@@ -34,7 +36,11 @@ T = TypeVar("T")
 
 
 def serve(settings: Settings) -> int:
-    """Serve until told to stop; the exit status: 0 after a stop, 1 when the service could not start."""
+    """Serve until told to stop; the exit status: 0 after a stop, 1 when the service could not start.
+
+    Raises SettingsRefused before anything is touched.
+    """
+    presets = served(settings)
     logs.configure(settings.log_format, settings.log_level)
     memory.keep_freed(_KEPT)
     allow_many()
@@ -44,14 +50,14 @@ def serve(settings: Settings) -> int:
             listen(settings.host, settings.port) as opened,
             asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
         ):
-            runner.run(_run(settings, opened))
+            runner.run(_run(settings, presets, opened))
     except (CannotListen, wiring.CannotOpen) as error:
         click.echo(f"imgsvc: {error}", err=True)
         return 1
     return 0
 
 
-async def _run(settings: Settings, opened: socket.socket) -> None:
+async def _run(settings: Settings, presets: Presets, opened: socket.socket) -> None:
     stop = _Stop()
     async with AsyncExitStack() as stack:
         # While the workers start in processes of their own, this one imports what speaks HTTP.
@@ -59,7 +65,7 @@ async def _run(settings: Settings, opened: socket.socket) -> None:
         service = await stop.unless(stack.enter_async_context(wiring.open_service(settings)))
         if service is None:
             return
-        server = (await http).Server(service, settings, lambda: _announce(settings, opened))
+        server = (await http).Server(service, settings, presets, lambda: _announce(settings, opened))
         serving = asyncio.create_task(server.serve(sockets=[opened]))
         await _first(serving, stop.asked)
         if not serving.done():

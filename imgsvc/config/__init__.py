@@ -1,17 +1,18 @@
-"""The environment, read once: frozen settings, refused by name with what was expected."""
+"""The environment and the file of presets, read once: refused by name with what was expected."""
 
 from __future__ import annotations
 
 import difflib
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from imgsvc import plugins
+from imgsvc.config.refused import SettingsRefused
 from imgsvc.config.report import Entry, describe, entries, kind_of
 from imgsvc.config.settings import PREFIX, Settings
 
@@ -19,14 +20,6 @@ __all__ = ["Entry", "Settings", "SettingsRefused", "describe", "entries", "load"
 
 #: What Kubernetes puts into every pod beside a Service that is named `imgsvc`.
 _SERVICE_LINK = re.compile(rf"{PREFIX}(SERVICE_(HOST|PORT.*)|PORT_\d+_(TCP|UDP).*)")
-
-
-class SettingsRefused(Exception):
-    """Settings that are not allowed: a line for each, naming it, what was given and what is expected."""
-
-    def __init__(self, faults: Iterable[str]) -> None:
-        self.faults = tuple(faults)
-        super().__init__("\n".join(self.faults))
 
 
 def load(**chosen: object) -> Settings:

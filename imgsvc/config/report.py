@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from imgsvc.config.kinds import About, Kind
+from imgsvc.config.places import USUAL
 from imgsvc.config.settings import GROUPS, PREFIX, Settings
 
 #: Defaults that depend on the machine, as the docs and `config show` put them.
@@ -14,6 +15,7 @@ _DERIVED = {
     "storage": "file: DATA_DIR",
     "jobs": "sqlite: DATA_DIR/imgsvc.sqlite3",
     "data_dir": "uploads",
+    "config": f"{USUAL} in the current directory, where it is there",
 }
 
 

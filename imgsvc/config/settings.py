@@ -25,6 +25,7 @@ from imgsvc.config.kinds import (
     WebAddress,
     Whole,
 )
+from imgsvc.config.places import File, usual_file
 from imgsvc.signing import Keyring
 
 PREFIX = "IMGSVC_"
@@ -268,6 +269,22 @@ class Images(_Group):
         Names(some=True),
         About("The formats that are taken, separated by commas.", "What browsers show."),
     ] = ("jpeg", "png", "webp", "gif", "avif")
+    config: Annotated[
+        Path | None,
+        File(),
+        About(
+            "The file that defines presets; it is read at start.",
+            "Beside the service where there is one; a file that is named must be there.",
+        ),
+    ] = Field(default_factory=usual_file)
+    presets_only: Annotated[
+        bool,
+        Flag(),
+        About(
+            "Renders (`/r/`) take one preset and nothing else; jobs and `/v1/process` take everything.",
+            "Off: renders that are signed, or that only friends can ask for, need no such fence.",
+        ),
+    ] = False
     reduce_gap: Annotated[
         float,
         Number(1, 16),

@@ -14,6 +14,7 @@ from imgsvc.operations import Operation
 from imgsvc.pipeline.allowed import Allowed
 from imgsvc.pipeline.faults import MAX_FAULTS, fits, judged, near, pointer, refusal, shown, value_fault
 from imgsvc.pipeline.parameters import SIDE
+from imgsvc.pipeline.preset import Use
 from imgsvc.pipeline.scan import Argument, Chunk, check, unescape
 from imgsvc.pipeline.words import SYNONYMS, Word
 
@@ -51,7 +52,7 @@ class Reader:
         """The error that lists what was noted, in the order of the operations."""
         return refusal(sorted(self.faults, key=_index))
 
-    def build(self, call: Call) -> Operation | Ending | None:
+    def build(self, call: Call) -> Operation | Ending | Use | None:
         """The value that a call stands for; None with its faults noted."""
         word, given = call.word, call.given
         if word.sides and ("width" in given or "height" in given):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from imgsvc.errors import Fault, InvalidOperation
@@ -70,9 +70,10 @@ def fits(word: Word, field: str, value: str) -> bool:
     parameter = word.parameters[field]
     if parameter.flag or parameter.prose:
         return False
+    model: type[BaseModel] = word.model
     try:
-        validator = word.model.__pydantic_validator__
-        validator.validate_assignment(word.model.model_construct(), field, parameter.read(value))
+        validator = model.__pydantic_validator__
+        validator.validate_assignment(model.model_construct(), field, parameter.read(value))
     except ValidationError as error:
         return all(details["loc"][:1] != (field,) for details in error.errors())
     except ValueError:

@@ -9,23 +9,31 @@ from typing import Any
 
 from imgsvc import formats, operations
 from imgsvc.errors import Fault, InvalidOperation
+from imgsvc.pipeline import order
 from imgsvc.pipeline.calls import Call, Reader, from_mapping, from_text
 from imgsvc.pipeline.faults import near, refusal, shown
+from imgsvc.pipeline.order import MAX_OPERATIONS
 from imgsvc.pipeline.pipeline import Pipeline
+from imgsvc.pipeline.preset import Use
+from imgsvc.pipeline.presets import NONE, Presets
 from imgsvc.pipeline.scan import check, chunk, chunks, several
 from imgsvc.pipeline.words import Word, word
 
-#: Operations in one pipeline, the output format not counted.
-MAX_OPERATIONS = 20
 #: Pipelines remembered by their text, and the longest text that is: at most about 2 MB.
 _REMEMBERED, _MEMORABLE = 1024, 512
+#: How a preset is used: `preset:avatar`.
+_PRESET = word(Use).name
 
 
 class Grammar:
-    """Reads pipelines; `testing` adds the operations that exist for outside tests."""
+    """Reads pipelines; `testing` adds the operations that exist for outside tests.
 
-    def __init__(self, *, testing: bool = False) -> None:
+    A use of one of the `presets` is replaced by what it stands for, so that a pipeline holds none.
+    """
+
+    def __init__(self, *, testing: bool = False, presets: Presets = NONE) -> None:
         self.testing = testing
+        self._presets = presets
         self._operations = operations.registry(testing=testing)
         self._endings = formats.endings()
         self._remembered = lru_cache(_REMEMBERED)(self._parse)
@@ -103,49 +111,31 @@ class Grammar:
         return from_mapping(reader, index, [pair for pair in pairs if pair[0] != "op"], found)
 
     def _word(self, reader: Reader, index: int, name: str, offset: int | None) -> Word | None:
+        if name == _PRESET:
+            return word(Use)
         model = self._operations.get(name) or formats.named().get(name)
         if model is not None:
             return word(model)
-        names = tuple(sorted((*self._operations, *self._endings)))
-        detail = (
-            f"there is no operation {shown(name)}{near(name, names)}" if name else "an operation is missing"
-        )
+        names = tuple(sorted((*self._operations, *self._endings, *([_PRESET] if self._presets else ()))))
+        detail = f"there is no operation {shown(name)}{self._near(name, names)}"
         where = () if offset is not None else ("op",)
-        reader.fault(detail, index, *where, offset=offset, allowed=names)
+        reader.fault(
+            detail if name else "an operation is missing", index, *where, offset=offset, allowed=names
+        )
         return None
+
+    def _near(self, name: str, names: Sequence[str]) -> str:
+        """What may have been meant: the name of a preset, where it is one, else what is near."""
+        bare = name.partition("@")[0]
+        return f"; did you mean '{_PRESET}:{bare}'?" if bare in self._presets else near(name, names)
 
     def _build(self, reader: Reader, calls: Sequence[Call | None]) -> Pipeline:
         """The pipeline that these calls make, or every fault in them."""
-        steps = [None if call is None else reader.build(call) for call in calls]
-        self._order(reader, calls)
+        parts = order.spliced(reader, calls, self._presets)
+        order.judge(reader, parts)
         if reader.faults:
             raise reader.refusal()
-        last = steps[-1] if steps else None
-        chain = tuple(step for step in steps if isinstance(step, operations.Operation))
-        return Pipeline(chain, last if isinstance(last, formats.Ending) else None)
-
-    def _order(self, reader: Reader, calls: Sequence[Call | None]) -> None:
-        """Find what is in the wrong place."""
-        known = [call for call in calls if call is not None]
-        for call in known:
-            model = call.word.model
-            if issubclass(model, formats.Ending):
-                if call.index != len(calls) - 1:
-                    reader.fault(
-                        f"the format {call.word.name} can only be last", call.index, offset=call.offset
-                    )
-            elif model.first_only and call.index:
-                reader.fault(f"{call.word.name} can only be first", call.index, offset=call.offset)
-        chain = [call for call in calls if call is None or not issubclass(call.word.model, formats.Ending)]
-        if len(chain) > MAX_OPERATIONS:
-            extra = calls.index(chain[MAX_OPERATIONS])
-            found = calls[extra]
-            reader.fault(
-                f"a pipeline has at most {MAX_OPERATIONS} operations",
-                extra,
-                offset=None if found is None else found.offset,
-                allowed=f"at most {MAX_OPERATIONS} operations",
-            )
+        return order.whole(parts)
 
 
 class _Pairs(list[tuple[str, Any]]):

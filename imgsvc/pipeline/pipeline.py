@@ -17,13 +17,17 @@ from imgsvc.raster.geometry import Size
 class Pipeline:
     """Operations in order and, at its end, how the result is encoded.
 
-    Two pipelines are equal when their canonical texts are. The empty pipeline only re-encodes; its
-    text is empty.
+    Two pipelines are equal when their canonical texts are, however they were written. The empty pipeline
+    only re-encodes; its text is empty.
     """
 
     operations: tuple[Operation, ...] = ()
     #: None keeps the source's format; `auto` has one chosen.
     format: Ending | None = None
+    #: The presets that it was written with, whose operations are among `operations` by now.
+    presets: tuple[str, ...] = ()
+    #: Was one of them written without its version, so that the same text may mean something else one day?
+    floating: bool = False
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Pipeline) and self.text == other.text
@@ -37,7 +41,7 @@ class Pipeline:
     @cached_property
     def text(self) -> str:
         """The canonical text: `resize:300x200,fit=cover/grayscale/webp:82`."""
-        return "/".join(word(type(step)).text(step) for step in self._steps)
+        return "/".join(word(type(step)).text(step) for step in self.steps)
 
     @cached_property
     def full_text(self) -> str:
@@ -45,11 +49,11 @@ class Pipeline:
 
         A default that changes in a later version makes another text, and so another result.
         """
-        return "/".join(word(type(step)).full(step) for step in self._steps)
+        return "/".join(word(type(step)).full(step) for step in self.steps)
 
     def json(self) -> list[dict[str, Scalar]]:
         """The canonical JSON form: one object per operation, arguments at their default left out."""
-        return [word(type(step)).json(step) for step in self._steps]
+        return [word(type(step)).json(step) for step in self.steps]
 
     def names(self) -> tuple[str, ...]:
         """The operations' names, in order, the format's not among them."""
@@ -100,5 +104,6 @@ class Pipeline:
         return frozenset(kept for operation in self.operations for kept in operation.keeps)
 
     @property
-    def _steps(self) -> tuple[Operation | Ending, ...]:
+    def steps(self) -> tuple[Operation | Ending, ...]:
+        """The operations and, where there is one, the format."""
         return self.operations if self.format is None else (*self.operations, self.format)

@@ -9,6 +9,10 @@ from functools import cache
 from imgsvc.formats import Ending
 from imgsvc.operations import Operation
 from imgsvc.pipeline.parameters import Parameter, Scalar, compile_parameter
+from imgsvc.pipeline.preset import Use
+
+#: What a word of a pipeline stands for.
+Model = type[Operation | Ending | Use]
 
 #: Short names that every operation and format with such a parameter takes.
 ALIASES = {"q": "quality", "w": "width", "h": "height", "bg": "background"}
@@ -18,10 +22,10 @@ SYNONYMS = {"fit": {"inside": "contain"}}
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """How one operation or format is written: derived from its class alone."""
+    """How one operation, format or use of a preset is written: derived from its class alone."""
 
     name: str
-    model: type[Operation | Ending]
+    model: Model
     parameters: Mapping[str, Parameter]
     positional: tuple[Parameter, ...]
     aliases: Mapping[str, str]
@@ -98,8 +102,8 @@ def _differs(parameter: Parameter, value: object) -> bool:
 
 
 @cache
-def word(model: type[Operation | Ending]) -> Word:
-    """How this operation or format is written."""
+def word(model: Model) -> Word:
+    """How this operation, format or use of a preset is written."""
     fields = model.model_fields
     parameters = {name: compile_parameter(name, field) for name, field in fields.items()}
     size = parameters.get("size")

@@ -6,24 +6,30 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 
 from imgsvc.api import Api, ApiOptions, create_app
 from imgsvc.config import Settings
+from imgsvc.config.presets import served
 from imgsvc.metrics import Metrics
+from imgsvc.pipeline import Presets
 from imgsvc.service import Service
 from imgsvc.wiring import open_service
 
 
-def app_of(service: Service, settings: Settings) -> Api:
+def app_of(service: Service, settings: Settings, presets: Presets) -> Api:
     """The ASGI application of a service that is open; closing it is left to whoever opened it."""
     opened: AbstractAsyncContextManager[Service] = nullcontext(service)
-    return create_app(lambda: opened, _options(settings), metrics=service.metrics)
+    return create_app(lambda: opened, _options(settings, presets), metrics=service.metrics)
 
 
 def open_app(settings: Settings) -> Api:
-    """The ASGI application of a service that opens and closes with it, for servers other than ours."""
+    """The ASGI application of a service that opens and closes with it, for servers other than ours.
+
+    Raises SettingsRefused for presets that are none.
+    """
     metrics = Metrics()
-    return create_app(lambda: open_service(settings, metrics=metrics), _options(settings), metrics=metrics)
+    options = _options(settings, served(settings))
+    return create_app(lambda: open_service(settings, metrics=metrics), options, metrics=metrics)
 
 
-def _options(settings: Settings) -> ApiOptions:
+def _options(settings: Settings, presets: Presets) -> ApiOptions:
     return ApiOptions(
         max_body=settings.max_body,
         body_timeout=settings.body_timeout,
@@ -33,4 +39,6 @@ def _options(settings: Settings) -> ApiOptions:
         public_url=settings.public_url,
         signing=settings.signing_keys,
         testing=settings.test_operations,
+        presets=presets,
+        presets_only=settings.presets_only,
     )

@@ -10,7 +10,7 @@ from pydantic.json_schema import models_json_schema
 from imgsvc.api.schemas.batches import BatchListShape, BatchShape
 from imgsvc.api.schemas.images import ImageListShape, ImageShape
 from imgsvc.api.schemas.jobs import CanceledShape, JobListShape, JobShape
-from imgsvc.api.schemas.operations import ExplainedShape, OperationsShape
+from imgsvc.api.schemas.operations import ExplainedShape, OperationsShape, PresetsShape
 from imgsvc.api.schemas.pipelines import pipelines
 from imgsvc.api.schemas.problems import MeaningShape, ProblemShape
 from imgsvc.api.schemas.system import (
@@ -37,6 +37,7 @@ __all__ = [
     "MeaningShape",
     "OperationsShape",
     "PausedShape",
+    "PresetsShape",
     "ProblemShape",
     "PurgedShape",
     "ReadyShape",
@@ -62,6 +63,7 @@ SHAPES: dict[str, type[BaseModel]] = {
         PurgedShape,
         OperationsShape,
         ExplainedShape,
+        PresetsShape,
         StatsShape,
         WorkersShape,
         VersionShape,

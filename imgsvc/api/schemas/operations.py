@@ -39,3 +39,23 @@ class ExplainedShape(Shape):
     spec: str = Field(description="The canonical text.")
     operations: list[dict[str, Any]] = Field(description="The JSON form.")
     steps: list[ExplainedStepShape]
+
+
+class PresetShape(Shape):
+    """A pipeline with a name."""
+
+    name: str
+    hash: str = Field(
+        description="Names this version: another one whenever the pictures that it makes may differ."
+    )
+    description: str | None
+    spec: str = Field(description="The canonical text, without presets.")
+    operations: list[dict[str, Any]] = Field(description="The JSON form.")
+    url: str = Field(description="Where its renders are; it may mean something else one day.")
+    immutable_url: str = Field(description="Where the renders of this very version are.")
+
+
+class PresetsShape(Shape):
+    """All presets."""
+
+    presets: list[PresetShape]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from imgsvc.pipeline import describe
+from imgsvc.pipeline.preset import Use
 
 Json = dict[str, Any]
 
@@ -24,7 +25,18 @@ def pipelines(*, testing: bool = False) -> Json:
         "description": "One operation as text.",
         "examples": ["resize:300x200,fit=cover"],
     }
-    step = {"anyOf": [operation, *({"$ref": _ROOM + name} for name in words)]}
+    preset = {
+        "title": "preset",
+        "description": "What a preset stands for; `GET /v1/presets` lists them.",
+        "type": "object",
+        "properties": {
+            "op": {"const": "preset"},
+            "name": {"type": "string", "description": "Its name, or `name@hash` for that very version."},
+        },
+        "required": ["op", "name"],
+        "x-example": Use.example,
+    }
+    step = {"anyOf": [operation, *({"$ref": _ROOM + name} for name in ("Operation.preset", *words))]}
     pipeline = {
         "description": "What is done, left to right: text, or an array of operations.",
         "anyOf": [
@@ -32,7 +44,7 @@ def pipelines(*, testing: bool = False) -> Json:
             {"type": "array", "minItems": 1, "items": step},
         ],
     }
-    return {"Pipeline": pipeline, **words}
+    return {"Pipeline": pipeline, "Operation.preset": preset, **words}
 
 
 def _shape(word: Json, kind: str) -> Json:
