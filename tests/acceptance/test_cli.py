@@ -229,7 +229,7 @@ def test_what_was_done_as_json(folder: Path) -> None:
         (("a.jpg", "-p", "rezise:3x", "-o", "o.png"), b"did you mean 'resize'?"),
         (("a.jpg", "-p", "blur:200", "-o", "o.png"), b"allowed is 0.3 to 100"),
         (("a.jpg", "-o", "o.bmp"), b"no format is called bmp"),
-        (("a.jpg", "auto", "-o", "o/"), b"auto chooses by what a browser accepts"),
+        (("a.jpg", "-p", "auto", "-o", "o/"), b"auto chooses by what a browser accepts"),
         (("a.jpg", "b.png", "-o", "-"), b"only one image"),
         (("a.jpg", "b.png", "-o", "notes.jpg"), b"notes.jpg is not a folder, and there are 2 images"),
         (("a.jpg", "-o", "notes.jpg/"), b"notes.jpg/ is not a folder\n"),
