@@ -15,7 +15,7 @@ from imgsvc.pipeline import Pipeline
 from imgsvc.raster.geometry import Size
 
 #: Reductions that libjpeg decodes with SIMD.
-_SCALES = (8, 4, 2)
+SCALES = (8, 4, 2)
 #: Modes that operations work on, and CMYK, which becomes RGB on the way into sRGB.
 _MODES = frozenset({"L", "LA", "RGB", "RGBA", "CMYK"})
 #: What other modes become; some of them with a transparent colour beside them.
@@ -65,14 +65,19 @@ def _reduction(pipeline: Pipeline, size: Size) -> float:
 
 
 def decode(
-    source: Source, limits: Limits, *, factor: float = 1.0, all_frames: bool = False
+    source: Source,
+    limits: Limits,
+    *,
+    factor: float = 1.0,
+    scale: int | None = None,
+    all_frames: bool = False,
 ) -> Iterator[Frame]:
     """The frames of a source in L, LA, RGB, RGBA or CMYK, as stored; only the first unless asked.
 
     `factor` is how many times longer the sides are than they need be: a JPEG is then decoded to a
-    half, a quarter or an eighth, as far as `limits.reduce_gap` lets it.
+    half, a quarter or an eighth, as far as `limits.reduce_gap` lets it, or to just this `scale`.
     """
-    _reduce(source.image, factor / limits.reduce_gap)
+    _reduce(source.image, scale or shrink(source.facts.format, factor / limits.reduce_gap))
     if source.facts.frames == 1 or not all_frames:
         yield Frame(_load(source, limits))
         return
@@ -103,15 +108,14 @@ def _load_frame(source: Source, index: int, limits: Limits) -> Frame:
 
 def shrink(format: str, factor: float) -> int:
     """To which fraction of its sides a picture is decoded; they are `factor` times longer than need be."""
-    return next((scale for scale in _SCALES if scale <= factor), 1) if format == "jpeg" else 1
+    return next((scale for scale in SCALES if scale <= factor), 1) if format == "jpeg" else 1
 
 
-def _reduce(image: ImageFile.ImageFile, factor: float) -> None:
+def _reduce(image: ImageFile.ImageFile, scale: int) -> None:
     """Have a JPEG decoded to a fraction of its size; others can't."""
     if image.format not in {"JPEG", "MPO"}:
         return
     image.decodermaxblock = 1 << 20  # fewer, larger reads
-    scale = shrink("jpeg", factor)
     if scale > 1:
         image.draft(None, (max(1, image.width // scale), max(1, image.height // scale)))
 

@@ -15,7 +15,7 @@ from imgsvc.formats import Format, Picture
 from imgsvc.imaging import frames
 from imgsvc.imaging.decode import Frame
 from imgsvc.imaging.faults import working
-from imgsvc.imaging.source import Source
+from imgsvc.imaging.source import Origin
 from imgsvc.imaging.steps import Clock
 from imgsvc.operations import Context, Operation
 from imgsvc.pipeline import Pipeline
@@ -69,7 +69,7 @@ class _Place:
 class Output:
     """A pipeline on its way over a source's frames."""
 
-    def __init__(self, name: str, pipeline: Pipeline, source: Source, images: Mapping[str, Image]) -> None:
+    def __init__(self, name: str, pipeline: Pipeline, source: Origin, images: Mapping[str, Image]) -> None:
         self.name = name
         self.pipeline = pipeline
         self.format = pipeline.encoder(source.facts.format)

@@ -14,7 +14,7 @@ from imgsvc.imaging.facts import Facts
 from imgsvc.imaging.faults import working
 from imgsvc.imaging.limits import Limits, check_output
 from imgsvc.imaging.output import Output, Rendered
-from imgsvc.imaging.source import Source, open_source
+from imgsvc.imaging.source import Origin, Source, open_source
 from imgsvc.imaging.steps import Clock, Progress
 from imgsvc.pipeline import Pipeline
 from imgsvc.pipeline.negotiation import resolve
@@ -39,17 +39,37 @@ def render(
     Raises EmptyFile, the ImageRefused errors (naming the output where it is one's own fault), and what an
     operation raises by a bug.
     """
-    memory.keep_freed()
     clock = clock or Clock(progress)
-    file = io.BytesIO(source) if isinstance(source, bytes) else source
-    opened = open_source(file, limits)
-    targets = [(name, _resolved(pipeline, accept, opened.facts)) for name, pipeline in targets]
-    for name, pipeline in targets:
-        check_output(pipeline, opened.facts, limits, output=name)
-    check_memory(dict(targets), opened.facts, limits)
-    outputs = [Output(name, pipeline, opened, images or {}) for name, pipeline in targets]
-    results = dict(_run(opened, outputs, limits, clock))
-    return tuple(results[name] for name, _ in targets)
+    opened = opened_source(source, limits)
+    outputs = prepared(opened, targets, limits, accept=accept, images=images)
+    return _run(outputs, _decoded(opened, outputs, limits, clock), clock)
+
+
+def opened_source(source: bytes | BinaryIO, limits: Limits) -> Source:
+    """A source opened and checked; raises what `open_source` does."""
+    memory.keep_freed()
+    return open_source(io.BytesIO(source) if isinstance(source, bytes) else source, limits)
+
+
+def prepared(
+    origin: Origin,
+    targets: Sequence[tuple[str, Pipeline]],
+    limits: Limits,
+    *,
+    accept: str | None = None,
+    images: Mapping[str, Image] | None = None,
+) -> list[Output]:
+    """Every (name, pipeline), ready for frames; raises what can be refused before there are any."""
+    resolved = [(name, _resolved(pipeline, accept, origin.facts)) for name, pipeline in targets]
+    for name, pipeline in resolved:
+        check_output(pipeline, origin.facts, limits, output=name)
+    check_memory(dict(resolved), origin.facts, limits)
+    return [Output(name, pipeline, origin, images or {}) for name, pipeline in resolved]
+
+
+def render_reduced(image: Image, outputs: Sequence[Output], clock: Clock) -> tuple[Rendered, ...]:
+    """As `render`, from pixels in hand: those of a still picture, as many as the outputs need."""
+    return _run(outputs, iter([Frame(image)]), clock)
 
 
 def picture(file: BinaryIO, limits: Limits) -> Image:
@@ -69,31 +89,31 @@ def _resolved(pipeline: Pipeline, accept: str | None, facts: Facts) -> Pipeline:
     )
 
 
-def _run(
-    source: Source, outputs: Sequence[Output], limits: Limits, clock: Clock
-) -> Iterator[tuple[str, Rendered]]:
+def _run(outputs: Sequence[Output], frames: Iterator[Frame], clock: Clock) -> tuple[Rendered, ...]:
     """Every frame through every output that wants it; a still result is finished before the next begins."""
-    moving = [output for output in outputs if output.moves]
+    results: dict[str, Rendered] = {}
+    wanted = outputs
+    for frame in frames:
+        for output in wanted:
+            output.add(frame, clock, last=output is wanted[-1])
+            if not output.moves:
+                results[output.name] = output.encode(clock)
+        wanted = [output for output in outputs if output.moves]
+    results |= {output.name: output.encode(clock) for output in wanted}
+    return tuple(results[output.name] for output in outputs)
+
+
+def _decoded(source: Source, outputs: Sequence[Output], limits: Limits, clock: Clock) -> Iterator[Frame]:
+    """The frames that the outputs want: all of them or the first."""
+    moving = any(output.moves for output in outputs)
     frames = decode(
         source,
         limits,
         factor=reduction(source.facts, [output.pipeline for output in outputs]),
-        all_frames=bool(moving),
+        all_frames=moving,
     )
-    wanted = outputs
     for _ in range(source.facts.frames if moving else 1):
-        frame = _next(frames, source, clock)
-        for output in wanted:
-            output.add(frame, clock, last=output is wanted[-1])
-            if not output.moves:
-                yield output.name, output.encode(clock)
-        wanted = moving
-    for output in moving:
-        yield output.name, output.encode(clock)
-
-
-def _next(frames: Iterator[Frame], source: Source, clock: Clock) -> Frame:
-    with clock.step("decode") as step:
-        frame = next(frames)
-        step.sees(None, source.facts.orientation.size(Size(*frame.borrow().size)))
-    return frame
+        with clock.step("decode") as step:
+            frame = next(frames)
+            step.sees(None, source.facts.orientation.size(Size(*frame.borrow().size)))
+        yield frame

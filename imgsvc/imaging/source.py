@@ -30,12 +30,9 @@ _CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """An image file, opened; `image` decodes when it is loaded."""
+class Origin:
+    """What results need to know of the file that their pixels come from."""
 
-    file: BinaryIO
-    image: ImageFile.ImageFile
-    format: type[Format]
     facts: Facts
     #: Its ICC profile, unchecked.
     profile: bytes | None
@@ -43,6 +40,15 @@ class Source:
     plays: int | None
     #: What it says of its author and rights, as an EXIF block of nothing else.
     copyright: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Source(Origin):
+    """An image file, opened; `image` decodes when it is loaded."""
+
+    file: BinaryIO
+    image: ImageFile.ImageFile
+    format: type[Format]
 
 
 def open_source(file: BinaryIO, limits: Limits) -> Source:
@@ -76,13 +82,13 @@ def open_source(file: BinaryIO, limits: Limits) -> Source:
             orientation=orientation,
         )
         return Source(
-            file,
-            image,
-            format_,
-            facts,
-            image.info.get("icc_profile") or None,
-            _plays(image),
-            _copyright(image),
+            facts=facts,
+            profile=image.info.get("icc_profile") or None,
+            plays=_plays(image),
+            copyright=_copyright(image),
+            file=file,
+            image=image,
+            format=format_,
         )
 
 
