@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 
 from starlette.requests import Request
 
 from imgsvc.api.door import door
 from imgsvc.api.openapi import Json, parameter
+from imgsvc.errors import InvalidOperation
 
 #: What a signature adds to a link.
-PARAMETERS = ("sig", "kid", "exp")
 DESCRIBED: tuple[Json, ...] = (
     parameter("query", "sig", "The signature: 32 bytes in base64url without padding (docs/signing.md)."),
     parameter("query", "kid", "The id of the key that it was made with."),
@@ -19,25 +20,54 @@ DESCRIBED: tuple[Json, ...] = (
 )
 
 
-def required(
-    request: Request, given: Mapping[str, str], paths: Iterable[str | bytes], options: Mapping[str, str]
-) -> int | None:
-    """The unix second until which a link is signed; None where it has no end or nobody has to sign.
+#: Where a picture's meaning can't change: the image is named by its content, the pipeline is written out.
+_FOR_EVER = 31_536_000
+#: The parameters of a render that change its answer.
+_OPTIONS = ("fallback",)
 
-    `paths` all mean the same, percent-decoded, as written first: the others are only made when that is not
-    what was signed. `options` are the parameters that change the answer. Raises SignatureInvalid,
-    SignatureExpired.
+
+def of_render(request: Request, given: Mapping[str, str]) -> int | None:
+    """The unix second until which a render's link is signed; None where it has no end or nobody has to sign.
+
+    Raises SignatureInvalid, SignatureExpired.
     """
-    keyring = door(request).options.signing
-    return None if keyring is None else keyring.check(given, paths, now=time.time(), options=options)
+    options = {name: given[name] for name in _OPTIONS if name in given}
+    return _checked(request, given, _spellings(request), options)
 
 
-def offered(request: Request, given: Mapping[str, str], path: str) -> int | None:
-    """As `required` where the link says that it is signed; one that does not is open."""
-    return required(request, given, [path], {}) if "sig" in given else None
+def of_result(request: Request, given: Mapping[str, str], path: str) -> int | None:
+    """As `of_render` for a result's link that says that it is signed; one that does not is open."""
+    return _checked(request, given, [path], {}) if "sig" in given else None
 
 
 def sooner(expires_at: int | None, until: int | None) -> int | None:
     """The earlier of an end in milliseconds and one in seconds since the epoch, in milliseconds."""
     ends = [end for end in (expires_at, None if until is None else until * 1000) if end is not None]
     return min(ends, default=None)
+
+
+def shared_until(until: int | None, seconds: int | None = None) -> str:
+    """The Cache-Control of a picture that may be kept for so many seconds (None: for ever) by everybody.
+
+    Never longer than its link is valid: whoever comes later with the same link is refused.
+    """
+    if until is None and seconds is None:
+        return f"public, max-age={_FOR_EVER}, immutable"
+    most = _FOR_EVER if seconds is None else seconds
+    left = most if until is None else max(0, int(until - time.time()))
+    return f"public, max-age={min(most, left)}"
+
+
+def _checked(
+    request: Request, given: Mapping[str, str], paths: Iterable[str | bytes], options: Mapping[str, str]
+) -> int | None:
+    keyring = door(request).options.signing
+    return None if keyring is None else keyring.check(given, paths, now=time.time(), options=options)
+
+
+def _spellings(request: Request) -> Iterator[str]:
+    """The path of a render as it is written and, when that is not what was signed, as it is meant."""
+    image, written = request.path_params["image"], request.path_params["ops"]
+    yield f"/r/{image}/{written}"
+    with suppress(InvalidOperation):
+        yield f"/r/{image}/{door(request).grammar.load(written).text}"

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from imgsvc import errors, formats
-from imgsvc.api import documents, examples, fallback, keys, names, parameters
+from imgsvc.api import documents, examples, fallback, keys, names, parameters, signatures
 from imgsvc.api.delivery import File, Sent, deliver
 from imgsvc.api.door import answer, door, service
 from imgsvc.api.openapi import STORED, document, operation, parameter, pictures, plain
@@ -27,10 +27,9 @@ from imgsvc.service import Blob, Render
 router = APIRouter(tags=["Renders"])
 
 _IMAGE = re.compile(r"img_[0-9a-f]{32}")
-#: A picture whose meaning can't change: the image is named by its content, the pipeline is written out.
-_FOR_EVER = "public, max-age=31536000, immutable"
-#: One whose meaning can: another client, or a later version of the service, may be given another format.
-_FOR_NOW = "public, max-age=3600"
+#: Seconds that a picture whose meaning can change may be kept unasked: another client, or a later version of
+#: the service, may be given another format.
+_FOR_NOW = 3600
 _FILES = {name: (found.media_type, found.extension) for name, found in formats.registry().items()}
 _OPS = parameter(
     "path",
@@ -50,6 +49,8 @@ _FALLBACK = parameter(
 class _Asked:
     """A request, as far as it has been understood."""
 
+    #: The unix second until which the link is signed; None where it has no end or nobody has to sign.
+    until: int | None
     pipeline: Pipeline | None = None
     image: Image | None = None
 
@@ -81,8 +82,11 @@ class _Asked:
             _FALLBACK,
             IF_NONE_MATCH,
             RANGE,
+            *signatures.DESCRIBED,
         ],
         errors=(
+            errors.SignatureInvalid,
+            errors.SignatureExpired,
             errors.NotFound,
             errors.InvalidOperation,
             errors.InvalidParameter,
@@ -102,10 +106,13 @@ class _Asked:
 )
 async def render(request: Request) -> Response:
     """A pipeline's picture of a stored image: what an `<img src>` needs. It is made once and kept as long as
-    there is room; requests for the same picture share one task. Unknown query parameters are ignored.
+    there is room; requests for the same picture share one task. Unknown query parameters are ignored. Where
+    the service has keys (`IMGSVC_SIGNING_KEYS`), the link must be signed.
     """
-    colour = fallback.wanted(parameters.query(request.scope["query_string"]).get("fallback"))
-    asked = _Asked()
+    values = parameters.query(request.scope["query_string"])
+    # Before anything is looked up or understood, and never hidden by a fallback.
+    asked = _Asked(until=signatures.of_render(request, values))
+    colour = fallback.wanted(values.get("fallback"))
     try:
         return await _answered(request, asked)
     except ImgsvcError as error:
@@ -129,10 +136,10 @@ async def _answered(request: Request, asked: _Asked) -> Response:
     found = await renders.find(image, pipeline)
     if found is None:
         found = await while_connected(request, renders.make(image, pipeline))
-    return await _sent(request, found, negotiated=negotiated)
+    return await _sent(request, found, asked.until, negotiated=negotiated)
 
 
-async def _sent(request: Request, found: Render, *, negotiated: bool) -> Response:
+async def _sent(request: Request, found: Render, until: int | None, *, negotiated: bool) -> Response:
     """A render as an answer; its blob is closed with it, or at once where none of it is sent."""
     entry = found.entry
     media_type, extension = _FILES[entry.format]
@@ -147,7 +154,7 @@ async def _sent(request: Request, found: Render, *, negotiated: bool) -> Respons
         disposition=names.disposition("inline", f"{entry.image}.{extension}"),
         expires_at=None,
         server_timing=documents.render_timing(found.way.value, found.queue_ms, found.steps),
-        cache_control=_FOR_NOW if negotiated else _FOR_EVER,
+        cache_control=signatures.shared_until(until, _FOR_NOW if negotiated else None),
         vary="Accept" if negotiated else None,
     )
     try:

@@ -134,7 +134,7 @@ def _asked(request: Request, what: str) -> tuple[float, bool, int | None]:
     business.
     """
     values = parameters.query(request.scope["query_string"])
-    until = signatures.offered(request, values, f"/v1/jobs/{job_id(request)}/{what}")
+    until = signatures.of_result(request, values, f"/v1/jobs/{job_id(request)}/{what}")
     known = ("wait", "download")
     reader = Reader({name: value for name, value in values.items() if name in known}, known)
     wait, download = reader.seconds("wait", 0, MAX_WAIT), reader.flag("download")
