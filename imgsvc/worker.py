@@ -26,12 +26,13 @@ from imgsvc.errors import (
     Unavailable,
 )
 from imgsvc.imaging import Clock, CpuClock, Limits, Progress, Rendered, Timed, picture, render
+from imgsvc.imaging.analysis import analyse
 from imgsvc.jobs import Result, Step
 from imgsvc.pipeline import Grammar
 from imgsvc.raster.geometry import Size
 from imgsvc.storage import Storage, connect
 
-__all__ = ["Outcome", "Progress", "Report", "Target", "Task", "judge", "run"]
+__all__ = ["Kind", "Outcome", "Progress", "Report", "Target", "Task", "judge", "run"]
 
 #: Keys below these name what a synchronous call reads at once, or what can be made again: it need not survive
 #: a power cut.
@@ -42,8 +43,17 @@ class _Value(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
+class Kind(StrEnum):
+    """What is done with a task's source."""
+
+    #: Its targets' pipelines are run on it.
+    RENDER = "render"
+    #: It is looked at; the only target is what is found, as JSON.
+    ANALYSE = "analyse"
+
+
 class Target(_Value):
-    """One output of a task: a pipeline's canonical text, and the key for its result."""
+    """One output of a task: a pipeline's canonical text (`analyse` is none), and the key for its result."""
 
     name: str
     spec: str
@@ -55,6 +65,7 @@ class Target(_Value):
 class Task(_Value):
     """What a worker is asked to do: keys and text, never pixels, never host paths."""
 
+    kind: Kind = Kind.RENDER
     #: The URL of the storage that `source` and the targets' keys belong to.
     storage: str
     #: The key of the source image.
@@ -137,6 +148,8 @@ def run(task: Mapping[str, Any], progress: Progress | None = None) -> dict[str, 
 
 def _do(task: Task, clock: Clock) -> tuple[tuple[Result, ...], tuple[str, ...]]:
     storage = _storage(task.storage)
+    if task.kind is Kind.ANALYSE:
+        return _analyse(storage, task, clock), ()
     targets = [(target.name, _grammar().parse(target.spec)) for target in task.targets]
     images = {}
     for image, key in task.images.items():
@@ -149,6 +162,28 @@ def _do(task: Task, clock: Clock) -> tuple[tuple[Result, ...], tuple[str, ...]]:
         _store(storage, task.targets, rendered, clock),
         tuple(warning for result in rendered for warning in result.warnings),
     )
+
+
+def _analyse(storage: Storage, task: Task, clock: Clock) -> tuple[Result, ...]:
+    """What is found may be longer than a report: it is a blob like any other result."""
+    (target,) = task.targets
+    with storage.open(task.source) as source:
+        _check_size(source, task.source_bytes)
+        found = analyse(source, task.limits, clock, target.name)
+    data = found.data
+    with clock.step("store", target.name):
+        storage.put(target.key, data, durable=not target.key.startswith(PASSING))
+    result = Result(
+        name=target.name,
+        key=target.key,
+        content_type=found.media_type,
+        bytes=len(data),
+        width=found.size.width,
+        height=found.size.height,
+        frames=found.frames,
+        sha256=hashlib.sha256(data).hexdigest(),
+    )
+    return (result,)
 
 
 def _check_size(source: BinaryIO, expected: int | None) -> None:

@@ -106,6 +106,12 @@ def cmyk() -> bytes:
 
 
 @cache
+def named(name: bytes) -> bytes:
+    """Gray, with such a name."""
+    return _profile(b"mntr", b"GRAY", b"XYZ ", {b"kTRC": _gamma(2.2), b"desc": _description(name)})
+
+
+@cache
 def srgb() -> bytes:
     """What most files carry."""
     return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

@@ -20,20 +20,33 @@ _BASE = 70 * 2**20
 _GREY = 1
 
 
+def check_decoding(facts: Facts, limits: Limits, factor: float) -> None:
+    """Refuse what a worker's memory can't hold as it is decoded `factor` times longer than need be.
+
+    Raises ImageTooLargeForMemory.
+    """
+    if limits.max_memory is not None:
+        _check(_decoding(facts, shrink(facts.format, factor / limits.reduce_gap)), limits.max_memory)
+
+
 def check_memory(pipelines: Mapping[str, Pipeline], facts: Facts, limits: Limits) -> None:
     """Refuse what a worker's memory can't hold, naming the output; raises ImageTooLargeForMemory."""
     if limits.max_memory is None:
         return
     scale = shrink(facts.format, reduction(facts, list(pipelines.values())) / limits.reduce_gap)
     for name, pipeline in pipelines.items():
-        least = _BASE + round(max(_decoding(facts, scale), _working(pipeline, facts, scale)))
-        if least > limits.max_memory:
-            raise ImageTooLargeForMemory(
-                f"this takes at least {least >> 20} MiB of memory, a worker has {limits.max_memory >> 20}",
-                limit=limits.max_memory,
-                actual=least,
-                output=name,
-            )
+        _check(max(_decoding(facts, scale), _working(pipeline, facts, scale)), limits.max_memory, name)
+
+
+def _check(need: float, most: int, output: str | None = None) -> None:
+    least = _BASE + round(need)
+    if least > most:
+        raise ImageTooLargeForMemory(
+            f"this takes at least {least >> 20} MiB of memory, a worker has {most >> 20}",
+            limit=most,
+            actual=least,
+            output=output,
+        )
 
 
 def _decoding(facts: Facts, scale: int) -> float:

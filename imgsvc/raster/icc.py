@@ -18,6 +18,8 @@ _SPACES = {"L": b"GRAY", "RGB": b"RGB ", "RGBA": b"RGB ", "CMYK": b"CMYK"}
 _SAME = 1
 #: What a damaged profile raises; it is then no profile.
 _DAMAGED = (ImageCms.PyCMSError, OSError, ValueError, TypeError)
+#: Characters of a profile's name that are told, and what is told of one without.
+_LONGEST_NAME, _NAMELESS = 100, "unnamed"
 #: Corrections kept; photographs come with a handful of profiles.
 _KEPT = 32
 _corrections: OrderedDict[tuple[bytes, str], Correction | None] = OrderedDict()
@@ -47,6 +49,17 @@ def embeddable(profile: bytes | None) -> bool:
     except _DAMAGED:
         return False
     return True
+
+
+def name(profile: bytes | None) -> str | None:
+    """How a profile calls itself, printable and short; None without one, or where it is damaged."""
+    if profile is None:
+        return None
+    try:
+        told = ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(profile)))
+    except _DAMAGED:
+        return None
+    return "".join(filter(str.isprintable, told)).strip()[:_LONGEST_NAME] or _NAMELESS
 
 
 def matches(image: Image.Image, profile: bytes) -> bool:

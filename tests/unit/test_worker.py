@@ -17,7 +17,7 @@ from PIL import Image
 from imgsvc.errors import InsufficientStorage, StorageUnavailable
 from imgsvc.imaging import Limits
 from imgsvc.storage import Storage, connect
-from imgsvc.worker import Outcome, Report, Target, Task, judge, run
+from imgsvc.worker import Kind, Outcome, Report, Target, Task, judge, run
 from tests.photos import photo
 
 SOURCE = "images/ab/cd/source"
@@ -177,3 +177,43 @@ def test_warnings_come_with_the_report(storage: Storage) -> None:
 def test_every_exception_has_a_verdict(error: BaseException, outcome: Outcome, code: str) -> None:
     assert judge(error)[0] is outcome
     assert judge(error)[1].code == code
+
+
+def test_an_analysis_is_a_result_like_any_other(storage: Storage) -> None:
+    report = do(storage, "analyse", kind=Kind.ANALYSE)
+    assert report.outcome is Outcome.SUCCEEDED
+    (result,) = report.results
+    data = storage.read(result.key)
+    assert json.loads(data)["palette"]
+    assert (result.content_type, result.bytes) == ("application/json", len(data))
+    assert result.sha256 == hashlib.sha256(data).hexdigest()
+    assert (result.width, result.height, result.frames) == (320, 240, 1)
+    assert [(step.output, step.op) for step in report.steps] == [
+        (None, "decode"),
+        ("o0", "analyse"),
+        ("o0", "store"),
+    ]
+
+
+def test_the_report_of_an_analysis_is_short_however_much_the_image_says(storage: Storage) -> None:
+    made = Image.Exif()
+    for tag in (0x010E, 0x010F, 0x0110, 0x0131, 0x013B, 0x8298):
+        made[tag] = "x" * 3000
+    storage.put("images/ab/cd/wordy", photo(exif=made.tobytes()))
+    report = do(storage, "analyse", kind=Kind.ANALYSE, source="images/ab/cd/wordy")
+    assert report.results[0].bytes > 3000
+
+
+def test_what_can_not_be_analysed_is_refused_and_nothing_is_left(storage: Storage) -> None:
+    storage.put("images/ab/cd/broken", photo()[:900])
+    report = do(storage, "analyse", kind=Kind.ANALYSE, source="images/ab/cd/broken")
+    assert report.outcome is Outcome.REFUSED
+    assert report.problem is not None
+    assert report.problem.code == "image-corrupt"
+    assert list(storage.keys("results")) == []
+
+
+def test_an_image_that_was_cut_short_behind_our_back_is_not_analysed(storage: Storage) -> None:
+    report = do(storage, "analyse", kind=Kind.ANALYSE, source_bytes=5)
+    assert report.problem is not None
+    assert report.problem.code == "internal-error"

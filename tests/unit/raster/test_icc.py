@@ -106,3 +106,17 @@ def test_gray_becomes_rgb_to_keep_a_profile_of_rgb() -> None:
     assert icc.matches(picture(mode="L"), profiles.gray())
     assert not icc.embeddable(profiles.cmyk())
     assert icc.embeddable(profiles.wide())
+
+
+def test_a_profile_has_a_name_unless_it_is_damaged() -> None:
+    assert icc.name(profiles.srgb()) == "sRGB built-in"
+    assert icc.name(profiles.wide()) == "test"
+    assert icc.name(None) is None
+    assert icc.name(profiles.wide()[:100]) is None
+    assert icc.name(b"nonsense") is None
+
+
+def test_a_profiles_name_is_printable_and_short() -> None:
+    odd = profiles.named(b"a\x1b[31m\nb" + b"c" * 200)
+    assert icc.name(odd) == ("a[31mb" + "c" * 200)[:100]
+    assert icc.name(profiles.named(b"")) == "unnamed"
