@@ -10,8 +10,10 @@ from collections.abc import Mapping
 
 import click
 
+from imgsvc.cli._settings import refusals
 from imgsvc.config import Settings
 from imgsvc.config.kinds import Seconds, WebAddress
+from imgsvc.config.presets import presets
 from imgsvc.errors import InvalidOperation
 from imgsvc.pipeline import Grammar
 from imgsvc.signing import link
@@ -76,9 +78,12 @@ def _source(given: str) -> bytes:
 
 
 def _pipeline(given: str, settings: Settings) -> str:
-    """The pipeline's text as it is signed."""
+    """The pipeline's text as it is signed: a preset as it is written, for it may change under its link."""
+    with refusals():
+        grammar = Grammar(testing=settings.test_operations, presets=presets(settings))
     try:
-        return Grammar(testing=settings.test_operations).load(given).text
+        pipeline = grammar.load(given)
+        return given.strip() if pipeline.presets else pipeline.text
     except InvalidOperation as error:
         faults = [fault.detail for fault in error.problem.errors] or [str(error)]
         raise click.UsageError("\n".join(faults)) from None

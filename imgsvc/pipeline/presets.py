@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from imgsvc.errors import Fault, InvalidOperation
 from imgsvc.pipeline.faults import near, shown
 from imgsvc.pipeline.pipeline import Pipeline
 from imgsvc.pipeline.preset import Use
+from imgsvc.pipeline.words import word
 
 #: A preset's name is part of URLs, and of text in which `/ | , : = ~ @` have a meaning.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -70,3 +72,16 @@ def find(presets: Presets, use: Use) -> Preset:
         detail = f"preset {shown(name)} has no version {shown(version)}; the current one is '{preset.pinned}'"
         raise NoSuchPreset(detail, (preset.pinned,))
     return preset
+
+
+def check_alone(pipeline: Pipeline, presets: Presets) -> None:
+    """Refuse what is not one preset and nothing else, with or without its version.
+
+    Raises InvalidOperation with the presets that there are.
+    """
+    used = pipeline.presets
+    if len(used) == 1 and presets[used[0]].pipeline == pipeline:
+        return
+    detail = "only a preset can be asked for here, alone"
+    allowed = tuple(f"{word(Use).name}:{name}" for name in presets)
+    raise InvalidOperation(detail, errors=(Fault(detail=detail, pointer="", offset=0, allowed=allowed),))

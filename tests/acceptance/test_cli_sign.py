@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 from urllib.parse import parse_qsl, unquote_to_bytes, urlsplit
 
 import pytest
@@ -117,3 +118,17 @@ def test_without_keys_there_is_nothing_to_sign_with() -> None:
     found = run(IMAGE, "webp", IMGSVC_SIGNING_KEYS="")
     assert found.returncode == 2
     assert "IMGSVC_SIGNING_KEYS is not set" in found.stderr
+
+
+def test_a_preset_is_signed_as_it_is_written_and_an_unknown_one_is_a_misuse(tmp_path: Path) -> None:
+    file = tmp_path / "imgsvc.toml"
+    file.write_text('[presets]\navatar = "resize:128x128,fit=cover/webp"\n')
+    found = run(IMAGE, "preset:avatar", IMGSVC_CONFIG=str(file))
+    assert checked(found.stdout) == (":", f"/r/{IMAGE}/preset:avatar".encode(), None)
+    unknown = run(IMAGE, "preset:avatr", IMGSVC_CONFIG=str(file))
+    assert unknown.returncode == 2
+    assert "did you mean 'avatar'?" in unknown.stderr
+    file.write_text('[presets]\navatar = "resise:128x128"\n')
+    broken = run(IMAGE, "webp", IMGSVC_CONFIG=str(file))
+    assert broken.returncode == 2
+    assert f"imgsvc: {file}: preset 'avatar': there is no operation 'resise'" in broken.stderr

@@ -21,6 +21,7 @@ from imgsvc.errors import ImgsvcError, NotFound
 from imgsvc.jobs import Image
 from imgsvc.pipeline import Pipeline
 from imgsvc.pipeline.negotiation import resolve
+from imgsvc.pipeline.presets import check_alone
 from imgsvc.raster.geometry import Size
 from imgsvc.service import Blob, Render
 
@@ -28,7 +29,7 @@ router = APIRouter(tags=["Renders"])
 
 _IMAGE = re.compile(r"img_[0-9a-f]{32}")
 #: Seconds that a picture whose meaning can change may be kept unasked: another client, or a later version of
-#: the service, may be given another format.
+#: the service, may be given another format; a preset may stand for something else tomorrow.
 _FOR_NOW = 3600
 _FILES = {name: (found.media_type, found.extension) for name, found in formats.registry().items()}
 _OPS = parameter(
@@ -122,12 +123,11 @@ async def render(request: Request) -> Response:
 
 
 async def _answered(request: Request, asked: _Asked) -> Response:
-    asked.pipeline = pipeline = door(request).grammar.load(request.path_params["ops"])
+    asked.pipeline = wanted = _pipeline(request)
     renders = service(request).renders
     asked.image = image = await renders.image(_image_id(request))
-    negotiated = pipeline.negotiates
     pipeline = resolve(
-        pipeline,
+        wanted,
         request.headers.get("accept"),
         has_alpha=image.has_alpha,
         source_format=image.format,
@@ -136,10 +136,19 @@ async def _answered(request: Request, asked: _Asked) -> Response:
     found = await renders.find(image, pipeline)
     if found is None:
         found = await while_connected(request, renders.make(image, pipeline))
-    return await _sent(request, found, asked.until, negotiated=negotiated)
+    return await _sent(request, found, wanted, asked.until)
 
 
-async def _sent(request: Request, found: Render, until: int | None, *, negotiated: bool) -> Response:
+def _pipeline(request: Request) -> Pipeline:
+    """What is to be rendered; raises InvalidOperation."""
+    options = door(request).options
+    pipeline = door(request).grammar.load(request.path_params["ops"])
+    if options.presets_only:
+        check_alone(pipeline, options.presets)
+    return pipeline
+
+
+async def _sent(request: Request, found: Render, wanted: Pipeline, until: int | None) -> Response:
     """A render as an answer; its blob is closed with it, or at once where none of it is sent."""
     entry = found.entry
     media_type, extension = _FILES[entry.format]
@@ -154,8 +163,10 @@ async def _sent(request: Request, found: Render, until: int | None, *, negotiate
         disposition=names.disposition("inline", f"{entry.image}.{extension}"),
         expires_at=None,
         server_timing=documents.render_timing(found.way.value, found.queue_ms, found.steps),
-        cache_control=signatures.shared_until(until, _FOR_NOW if negotiated else None),
-        vary="Accept" if negotiated else None,
+        cache_control=signatures.shared_until(
+            until, _FOR_NOW if wanted.negotiates or wanted.floating else None
+        ),
+        vary="Accept" if wanted.negotiates else None,
     )
     try:
         response = await deliver(request, file, blob)

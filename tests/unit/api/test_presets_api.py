@@ -120,3 +120,78 @@ async def test_an_unknown_preset_is_told_with_its_place_and_those_that_there_are
     assert problem(old) == (422, "invalid-operation")
     assert old.json()["errors"][0]["allowed"] == [PRESETS["avatar"].pinned]
     assert old.json()["errors"][0]["offset"] == len("preset:")
+
+
+async def stored(door: httpx2.AsyncClient) -> str:
+    """The id of a picture that is there."""
+    return str((await door.post("/v1/images", content=picture())).json()["id"])
+
+
+async def test_a_render_of_a_preset_is_kept_for_an_hour_and_that_of_a_version_for_ever(
+    door: httpx2.AsyncClient,
+) -> None:
+    image = await stored(door)
+    links = {preset["name"]: preset for preset in (await door.get("/v1/presets")).json()["presets"]}
+    floating, pinned, plain = [
+        await door.get(link.replace("{image}", image))
+        for link in (links["avatar"]["url"], links["avatar"]["immutable_url"], "/r/{image}/grayscale/webp")
+    ]
+    assert floating.headers["cache-control"] == "public, max-age=3600"
+    assert pinned.headers["cache-control"] == plain.headers["cache-control"]
+    assert pinned.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert floating.content == pinned.content
+    assert size_of(pinned.content) == ("WEBP", (12, 12))
+    again = await door.get(f"/r/{image}/preset:avatar", headers={"If-None-Match": floating.headers["etag"]})
+    assert (again.status_code, again.headers["cache-control"]) == (304, "public, max-age=3600")
+
+
+async def test_a_preset_shares_what_is_kept_with_its_pipeline_written_out(door: httpx2.AsyncClient) -> None:
+    image = await stored(door)
+    for ops in ("preset:avatar", "resize:12x12,fit=cover/webp", f"preset:{PRESETS['avatar'].pinned}"):
+        assert (await door.get(f"/r/{image}/{ops}")).status_code == 200
+    counts = (await door.get("/v1/stats")).json()["cache"]
+    assert (counts["misses"], counts["hits"]) == (1, 2)
+
+
+async def test_a_preset_that_has_changed_is_another_picture_under_the_same_name(tmp_path: Path) -> None:
+    """Two services in turn on what is stored, as before and after a restart."""
+    storage = f"memory:{tmp_path.name}"
+    changed = define({"avatar": Definition("resize:9x9,fit=cover/png")}, version=1)
+    sizes, versions = [], []
+    for presets in (PRESETS, changed):
+        async with running(api(tmp_path, ApiOptions(presets=presets), storage=storage)) as client:
+            image = await stored(client)
+            made = await client.get(f"/r/{image}/preset:avatar")
+            sizes.append(size_of(made.content))
+            versions.append(made.headers["etag"])
+    assert sizes == [("WEBP", (12, 12)), ("PNG", (9, 9))]
+    assert len(set(versions)) == 2
+    async with running(api(tmp_path, ApiOptions(presets=changed))) as client:
+        old = await client.get(f"/r/{await stored(client)}/preset:{PRESETS['avatar'].pinned}")
+        assert problem(old) == (422, "invalid-operation")
+        assert old.json()["errors"][0]["allowed"] == [changed["avatar"].pinned]
+
+
+async def test_where_only_presets_are_rendered_nothing_else_is(tmp_path: Path) -> None:
+    options = ApiOptions(presets=PRESETS, presets_only=True)
+    async with running(api(tmp_path, options)) as client:
+        image = await stored(client)
+        for ops in ("preset:avatar", f"preset:{PRESETS['avatar'].pinned}", "preset:small"):
+            assert (await client.get(f"/r/{image}/{ops}")).status_code == 200
+        for ops in (
+            "grayscale",
+            "resize:12x12,fit=cover/webp",
+            "preset:small/grayscale",
+            "preset:small/preset:small",
+            "grayscale/preset:avatar",
+            '["preset:small","png"]',
+        ):
+            refused = await client.get(f"/r/{image}/{ops}")
+            assert problem(refused) == (422, "invalid-operation"), ops
+            (fault,) = refused.json()["errors"]
+            assert fault["allowed"] == ["preset:avatar", "preset:small"]
+            placeholder = await client.get(f"/r/{image}/{ops}?fallback=1")
+            assert placeholder.headers["imgsvc-problem"] == "invalid-operation"
+        assert (await client.post("/v1/process?ops=grayscale", content=picture())).status_code == 200
+        job = await client.post("/v1/jobs?ops=grayscale/png", content=picture(), headers=WAIT)
+        assert job.json()["status"] == "succeeded"
