@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -103,6 +103,8 @@ class Room:
         self._policy = policy
         #: When to come back, for a backlog of so many jobs (None: what waits now).
         self._retry_after = retry_after
+        #: Gives up so many bytes of what can be made again, or all there is of it: how many it was.
+        self.spare: Callable[[int], Awaitable[int]] = _nothing_to_spare
         self._free: int | None = None
         self._free_at = -_DISK_S
         self._waiting = _Load()
@@ -199,6 +201,9 @@ class Room:
         if time.monotonic() - self._free_at >= _DISK_S:
             self._free_at = time.monotonic()
             self._free = await asyncio.to_thread(self._storage.free_bytes)
+            missing = self._policy.disk_reserve - self._free if self._free is not None else 0
+            if missing > 0 and await self.spare(missing):
+                self._free = await asyncio.to_thread(self._storage.free_bytes)
         self.wrote(0)
 
     def wrote(self, size: int) -> None:
@@ -219,3 +224,7 @@ class Room:
 
 
 _NOTHING = _Load()
+
+
+async def _nothing_to_spare(_: int) -> int:
+    return 0

@@ -116,6 +116,7 @@ class Service:
             Failures(policy.render_failures_s),
         )
         scheduler.sweeper.forgotten = self._forgotten
+        room.spare = self.renders.cache.shrink
         self._status = Status(
             store=store,
             storage=storage,
@@ -345,6 +346,9 @@ class Service:
         await self._scheduler.crew.finish(self._delete_image(id))
 
     async def _delete_image(self, id: str) -> None:
+        # Before, so that a server that dies half-way leaves none of an image that is gone; and after, for
+        # what was made meanwhile.
+        await self.renders.purge(id)
         key = await self._store.delete_image(id, self._clock())
         await self.renders.purge(id)
         if key is not None:

@@ -167,6 +167,15 @@ class Cache:
             await asyncio.to_thread(self._shelf.delete, [entry.key for entry in entries])
         return len(entries)
 
+    async def shrink(self, size: int) -> int:
+        """Give up what was not used for longest, at least so many bytes where there are: how many it was."""
+        await self.ready()
+        gone = list(self._index.shrink(size))
+        self.counts.evictions += len(gone)
+        self._forget(gone)
+        await asyncio.to_thread(self._shelf.delete, [entry.key for entry in gone])
+        return sum(entry.charge for entry in gone)
+
     def _gone(self, entries: Iterable[Entry]) -> None:
         gone = list(entries)
         self._forget(gone)

@@ -46,7 +46,12 @@ class Index:
         self._entries[entry.digest] = entry
         self._of.setdefault(entry.image, {})[entry.digest] = None
         self.bytes += entry.charge
-        while self.bytes > self.limit:
+        yield from self.shrink(self.bytes - self.limit)
+
+    def shrink(self, size: int) -> Iterator[Entry]:
+        """Forget the least recently used, so many bytes of them at least, as far as there are."""
+        down_to = self.bytes - size
+        while self.bytes > down_to and self._entries:
             oldest = next(iter(self._entries.values()))
             self._forget(oldest)
             yield oldest

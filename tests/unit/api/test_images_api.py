@@ -109,12 +109,6 @@ async def test_an_unknown_image_is_not_found(door: httpx2.AsyncClient, id: str) 
     assert problem(await door.delete(f"/v1/images/{id}")) == (404, "not-found")
 
 
-async def test_what_is_built_later_is_not_there(door: httpx2.AsyncClient) -> None:
-    image = (await door.post("/v1/images", content=picture())).json()
-    for path in (f"/v1/images/{image['id']}/info", "/v1/presets"):
-        assert problem(await door.get(path)) == (404, "not-found")
-
-
 async def test_storing_takes_no_parameters(door: httpx2.AsyncClient) -> None:
     answer = await door.post("/v1/images", params={"ops": "png"}, content=picture())
     assert problem(answer) == (422, "invalid-parameter")

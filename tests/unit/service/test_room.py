@@ -239,3 +239,33 @@ async def test_a_storage_that_can_not_tell_is_never_full() -> None:
     async with room(free=None, disk_reserve=100) as (it, _, _):
         await it.disk()
         it.wrote(10**12)
+
+
+async def test_what_can_be_made_again_makes_room_before_anybody_is_refused() -> None:
+    async with room(free=60, disk_reserve=100) as (it, _, disk):
+        asked: list[int] = []
+
+        async def spare(size: int) -> int:
+            asked.append(size)
+            disk.free = 110
+            return 50
+
+        it.spare = spare
+        await it.disk()
+        assert asked == [40]
+
+
+async def test_when_nothing_can_be_spared_it_is_refused_all_the_same() -> None:
+    async with room(free=60, disk_reserve=100) as (it, _, _):
+        with pytest.raises(InsufficientStorage):
+            await it.disk()
+
+
+async def test_a_disk_with_room_asks_nobody_to_give_up_anything() -> None:
+    async with room(free=100, disk_reserve=100) as (it, _, _):
+
+        async def spare(size: int) -> int:
+            pytest.fail(f"{size} bytes are asked for")
+
+        it.spare = spare
+        await it.disk()

@@ -214,3 +214,13 @@ async def test_lookups_wait_until_what_is_there_has_been_taken_up(storage: Stora
     cache.open()
     assert await body(cache, 1) == b"before"
     await cache.close()
+
+
+async def test_it_gives_up_what_was_not_used_for_longest_when_the_disk_needs_it(storage: Storage) -> None:
+    async with opened(storage) as cache:
+        entries = [write(cache, storage, number, b"x" * 100) for number in range(4)]
+        assert await cache.shrink(4097) == 2 * 4096
+        assert files(storage) == {entry.key for entry in entries[2:]}
+        assert await cache.shrink(1 << 30) == 2 * 4096
+        assert await cache.shrink(1) == 0
+    assert files(storage) == set()
