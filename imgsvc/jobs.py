@@ -132,6 +132,8 @@ class Output(_Value):
 
     name: str
     spec: str
+    #: The picture that it is one size and format of (an output with `widths`), None for one by itself.
+    picture: str | None = None
 
 
 class Result(_Value):

@@ -60,6 +60,8 @@ class Target(_Value):
     key: str
     #: Is the key to be stamped with what was made (`stamp`)?
     stamped: bool = False
+    #: Targets of the same group are one picture in several sizes and formats.
+    group: str | None = None
 
 
 class Task(_Value):
@@ -157,7 +159,15 @@ def _do(task: Task, clock: Clock) -> tuple[tuple[Result, ...], tuple[str, ...]]:
             images[image] = picture(file, task.limits)
     with storage.open(task.source) as source:
         _check_size(source, task.source_bytes)
-        rendered = render(source, targets, task.limits, accept=task.accept, images=images, clock=clock)
+        rendered = render(
+            source,
+            targets,
+            task.limits,
+            accept=task.accept,
+            groups=_groups(task.targets),
+            images=images,
+            clock=clock,
+        )
     return (
         _store(storage, task.targets, rendered, clock),
         tuple(warning for result in rendered for warning in result.warnings),
@@ -184,6 +194,15 @@ def _analyse(storage: Storage, task: Task, clock: Clock) -> tuple[Result, ...]:
         sha256=hashlib.sha256(data).hexdigest(),
     )
     return (result,)
+
+
+def _groups(targets: Sequence[Target]) -> list[list[str]]:
+    """The names of the targets of each group."""
+    found: dict[str, list[str]] = {}
+    for target in targets:
+        if target.group is not None:
+            found.setdefault(target.group, []).append(target.name)
+    return list(found.values())
 
 
 def _check_size(source: BinaryIO, expected: int | None) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from imgsvc import formats
 from imgsvc.api import problems
+from imgsvc.api.pictures import pictures
 from imgsvc.batches import Batch, Failure
 from imgsvc.jobs import Attempt, Image, Job, Result, State, Step, Timings
 
@@ -39,8 +40,8 @@ def duration(ms: float | None) -> float | None:
     return None if ms is None else round(ms, 2)
 
 
-def job(job: Job, now: Now) -> Document:
-    """The job document (design/api.md)."""
+def job(job: Job, now: Now, public_url: str | None = None) -> Document:
+    """The job document (design/api.md); pages find pictures under `public_url`, where there is one."""
     done, total = progress(job, now.step)
     return {
         "id": job.id,
@@ -69,6 +70,7 @@ def job(job: Job, now: Now) -> Document:
         },
         "outputs": [{"name": output.name, "spec": output.spec} for output in job.outputs],
         "results": [_result(job, result) for result in job.results],
+        "pictures": pictures(job, public_url),
         "queue": {"position": now.position, "estimated_wait_ms": duration(now.estimated_wait_ms)},
         "progress": {"done": done, "total": total, "current": current(now.step, len(job.outputs))},
         "timings": _timings(job.timings),
@@ -189,12 +191,22 @@ def timing_of(job: Job, name: str | None) -> str:
 
 def _planned(job: Job) -> list[str]:
     planned = ["decode"]
+    before: dict[str, list[list[str]]] = {}
     for output in job.outputs:
-        names = [part.partition(":")[0] for part in output.spec.split("/") if part]
-        if names and names[-1] in formats.endings():
-            names.pop()
+        chain = _chain(output.spec)
+        done = before.setdefault(output.picture or output.name, [])
+        # Others of the same picture differ in their last operation, or in nothing but the format.
+        own = chain if not done else [] if chain in done else chain[-1:]
+        done.append(chain)
+        names = [word.partition(":")[0] for word in own]
         planned += [f"{output.name}: {name}" for name in (*names, "encode")]
     return planned
+
+
+def _chain(spec: str) -> list[str]:
+    """The operations of a canonical text, without the format."""
+    words = [word for word in spec.split("/") if word]
+    return words[:-1] if words and words[-1].partition(":")[0] in formats.endings() else words
 
 
 def _result(job: Job, result: Result) -> Document:

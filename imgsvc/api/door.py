@@ -95,24 +95,24 @@ def revalidated(request: Request, value: object, headers: Mapping[str, str] | No
     return Response(body, 200, told, media_type="application/json")
 
 
-async def shown(service: Service, job: Job) -> tuple[documents.Document, dict[str, str]]:
+async def shown(request: Request, job: Job) -> tuple[documents.Document, dict[str, str]]:
     """A job's document as it is now, and when to ask again."""
-    place = (await service.queue_places([job])).get(job.id)
-    document = _document(service, job, place)
+    place = (await service(request).queue_places([job])).get(job.id)
+    document = _document(request, job, place)
     wait_ms = None if place is None else place.estimated_wait_ms
     return document, {} if job.state.ended else {"Retry-After": _seconds(wait_ms)}
 
 
-async def listed(service: Service, jobs: Sequence[Job]) -> list[documents.Document]:
+async def listed(request: Request, jobs: Sequence[Job]) -> list[documents.Document]:
     """The documents of several jobs, with one look at the line."""
-    places = await service.queue_places(jobs)
-    return [_document(service, job, places.get(job.id)) for job in jobs]
+    places = await service(request).queue_places(jobs)
+    return [_document(request, job, places.get(job.id)) for job in jobs]
 
 
-def _document(service: Service, job: Job, place: QueuePlace | None) -> documents.Document:
+def _document(request: Request, job: Job, place: QueuePlace | None) -> documents.Document:
     position, wait_ms = (None, None) if place is None else (place.position, place.estimated_wait_ms)
-    step = service.current_step(job) if job.state is State.RUNNING else None
-    return documents.job(job, documents.Now(position, wait_ms, step))
+    step = service(request).current_step(job) if job.state is State.RUNNING else None
+    return documents.job(job, documents.Now(position, wait_ms, step), door(request).options.public_url)
 
 
 def _seconds(ms: float | None) -> str:

@@ -68,7 +68,9 @@ class Names:
         base = _FIELD.sub(lambda found: given[found[1]], self._template)
         if len(job.outputs) > 1 and "{output}" not in self._template:
             base = f"{base}-{result.name}"
-        return self._once(_sane(base), "." + _MEDIA.get(result.content_type, "bin"))
+        extension = "." + _MEDIA.get(result.content_type, "bin")
+        # An output may be called with it: `hero-640.webp`.
+        return self._once(_sane(base.removesuffix(extension)), extension)
 
     def _once(self, base: str, extension: str) -> str:
         found, number = names.cut(base + extension), 1

@@ -46,6 +46,7 @@ JOB: dict[str, Any] = {
             "url": f"/v1/jobs/{JOB_ID}/result",
         }
     ],
+    "pictures": [],
     "queue": {"position": None, "estimated_wait_ms": None},
     "progress": {"done": 3, "total": 3, "current": None},
     "timings": {

@@ -58,7 +58,13 @@ def stem(name: str) -> str:
 def result_name(source: str | None, fallback: str, output: str | None, extension: str) -> str:
     """The name of a result: the source's with the right extension and, of several, the output's name."""
     base = stem(source) if source else fallback
-    return cut(f"{base}-{output}.{extension}" if output else f"{base}.{extension}")
+    base = f"{base}-{output}" if output else base
+    return cut(with_extension(base, extension))
+
+
+def with_extension(base: str, extension: str) -> str:
+    """A name with an extension, which it may have already (outputs are called `hero-640.webp`)."""
+    return base if base.endswith(f".{extension}") else f"{base}.{extension}"
 
 
 def disposition(kind: str, name: str) -> str:

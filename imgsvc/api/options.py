@@ -18,6 +18,8 @@ class ApiOptions:
     body_timeout: float = 30.0
     #: Seconds that a job may run; its submitter may ask for less.
     job_timeout: float = 30.0
+    #: Results of one job, widths × formats.
+    max_outputs: int = 60
     #: Files of one form that makes a batch.
     batch_files: int = 1000
     #: Origins whose pages may call the API; `*` for all of them.

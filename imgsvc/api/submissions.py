@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 import orjson
 
 from imgsvc import formats
+from imgsvc.api import srcsets
 from imgsvc.api.options import ApiOptions
 from imgsvc.api.parameters import Reader, pointer
-from imgsvc.errors import Fault, InvalidOperation, InvalidParameter, MalformedRequest
+from imgsvc.errors import Fault, InvalidOperation, MalformedRequest
 from imgsvc.jobs import Priority
-from imgsvc.pipeline import Grammar, Pipeline
+from imgsvc.pipeline import Grammar, Pipeline, Srcset
 from imgsvc.service.requests import BatchRequest, JobRequest
 
 #: What a submission may say, wherever it says it.
@@ -24,8 +25,6 @@ BATCH_FORM_FIELDS = ("name", *(field for field in FIELDS if field not in {"refer
 MAX_NAME = 255
 #: The name of the only output of a submission with `ops`.
 DEFAULT = "default"
-#: Outputs of one job: all of them come from one decode and are held in memory together.
-MAX_OUTPUTS = 20
 #: The longest caller's own id.
 MAX_REFERENCE = 255
 #: The most starts that a submitter may allow.
@@ -36,6 +35,7 @@ MIN_RETENTION, MAX_RETENTION = 0.1, 30 * 86400.0
 MIN_TIMEOUT = 0.05
 #: An output's name is part of URLs and file names.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
+_LONGEST_NAME = 64
 _NAME_RULE = "1 to 64 letters, digits, '_', '-' and '.', not '-' or '.' first"
 
 
@@ -102,7 +102,9 @@ class Submissions:
             return self._grammar.parse("")
         return self._grammar.load(value)
 
-    def _outputs(self, values: Mapping[str, object], *, complete: bool, json: bool) -> dict[str, Pipeline]:
+    def _outputs(
+        self, values: Mapping[str, object], *, complete: bool, json: bool
+    ) -> Mapping[str, Pipeline | Srcset]:
         given = [name for name in ("ops", "outputs") if not _blank(values.get(name))]
         if len(given) == 2:
             raise MalformedRequest("ops and outputs exclude each other; give one of them")
@@ -114,16 +116,37 @@ class Submissions:
             try:
                 return {DEFAULT: concrete(self._grammar.load(values["ops"]), values["ops"])}
             except InvalidOperation as error:
-                raise (_placed(error, None, "ops") if json else error) from None
-        return {name: self._output(name, ops) for name, ops in _named(values["outputs"]).items()}
+                raise (srcsets.placed(error, None, "ops") if json else error) from None
+        most = self._options.max_outputs
+        outputs = {name: self._output(name, value) for name, value in _named(values["outputs"], most).items()}
+        srcsets.check(outputs, most, _LONGEST_NAME)
+        return outputs
 
-    def _output(self, name: str, ops: object) -> Pipeline:
+    def _output(self, name: str, value: object) -> Pipeline | Srcset:
         if not _NAME.fullmatch(name):
-            raise _bad_outputs(f"an output's name has {_NAME_RULE}", _NAME_RULE, name)
+            raise srcsets.bad(f"an output's name has {_NAME_RULE}", _NAME_RULE, name)
+        if isinstance(value, Mapping):
+            found: Pipeline | Srcset = srcsets.read(name, value, self._load)
+            where: tuple[str, ...] = (name, "ops")
+            ops = value.get("ops")
+        else:
+            found = self._load(value, (name,))
+            where = (name,)
+            ops = value
+        if isinstance(found, Srcset):
+            return found
         try:
-            return concrete(self._grammar.load(ops), ops)
+            return concrete(found, ops)
         except InvalidOperation as error:
-            raise _placed(error, name, "outputs", name) from None
+            raise srcsets.placed(error, name, "outputs", *where) from None
+
+    def _load(self, value: object, where: tuple[str, ...]) -> Pipeline:
+        """A pipeline that stands there in `outputs`."""
+        try:
+            return self._grammar.load(value)
+        except InvalidOperation as error:
+            item = len(where) > 1 and where[1] == "formats"
+            raise srcsets.placed(error, where[0], "outputs", *where, item=item) from None
 
 
 def concrete(pipeline: Pipeline, given: object) -> Pipeline:
@@ -148,30 +171,16 @@ def _blank(value: object) -> bool:
     return value is None or (isinstance(value, str) and not value.strip())
 
 
-def _named(value: object) -> dict[str, object]:
+def _named(value: object, most: int) -> dict[str, object]:
     """The `outputs` object; a form or a query has it as JSON text."""
     if isinstance(value, str):
         try:
             value = orjson.loads(value)
         except orjson.JSONDecodeError:
-            raise _bad_outputs(
+            raise srcsets.bad(
                 "outputs is not valid JSON", 'an object such as {"thumb": "thumbnail"}'
             ) from None
-    if not isinstance(value, dict) or not 1 <= len(value) <= MAX_OUTPUTS:
-        rule = f"an object of 1 to {MAX_OUTPUTS} named pipelines"
-        raise _bad_outputs(f"outputs must be {rule}", rule)
+    if not isinstance(value, dict) or not 1 <= len(value) <= most:
+        rule = f"an object of 1 to {most} named pipelines"
+        raise srcsets.bad(f"outputs must be {rule}", rule)
     return value
-
-
-def _bad_outputs(detail: str, allowed: str, *where: str) -> InvalidParameter:
-    fault = Fault(detail=detail, pointer=pointer("outputs", *where), allowed=allowed)
-    return InvalidParameter(detail, errors=(fault,))
-
-
-def _placed(error: InvalidOperation, output: str | None, *where: str) -> InvalidOperation:
-    """The same faults with pointers into the whole request, and the output's name."""
-    prefix = pointer(*where)
-    faults = tuple(
-        fault.model_copy(update={"pointer": prefix + (fault.pointer or "")}) for fault in error.problem.errors
-    )
-    return InvalidOperation(str(error), errors=faults, output=output)

@@ -263,6 +263,14 @@ class Images(_Group):
         Pixels(1),
         About("The most pixels after any operation, width × height × frames.", "As for sources."),
     ] = 50_000_000
+    max_outputs: Annotated[
+        int,
+        Whole(1),
+        About(
+            "The most results of one job: its outputs, those with `widths` counted as widths × formats.",
+            "Twenty widths in three formats; all of them are in memory until the last one is made.",
+        ),
+    ] = 60
     input_formats: Annotated[
         tuple[str, ...],
         NoDecode,

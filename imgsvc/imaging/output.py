@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PIL.Image import Image
 from PIL.Image import open as open_image
@@ -40,7 +40,7 @@ class Rendered:
 
 
 @dataclass(slots=True)
-class _Place:
+class Place:
     """Where in its pipeline a picture is."""
 
     image: Image
@@ -52,6 +52,10 @@ class _Place:
     profile: bytes | None
     #: Is it in the colours that the result is to have?
     settled: bool
+
+    def copy(self) -> Place:
+        """The same place, from where someone else goes on."""
+        return replace(self)
 
     def settle(self, image: Image) -> Image:
         """A picture made of this one, in sRGB where that is wanted; what was settled stays as it is."""
@@ -85,14 +89,41 @@ class Output:
     def __repr__(self) -> str:
         return f"<Output {self.name!r}: {self.pipeline}, {len(self._pictures)} frames>"
 
-    def add(self, frame: Frame, clock: Clock, *, last: bool) -> None:
-        """Take a frame through the operations; `last`: nobody else needs it."""
-        with self._blamed():
-            self._pictures.append(self._work(frame.take() if last else frame.borrow(), clock))
-            self._durations.append(frame.duration)
+    def begin(self, frame: Frame, *, last: bool) -> Place:
+        """Where a frame is before the first operation; `last`: nobody else needs it."""
+        facts = self._source.facts
+        image = frame.take() if last else frame.borrow()
+        return Place(
+            image,
+            facts.size if self.pipeline.upright else facts.stored,
+            facts.orientation if self.pipeline.upright else Orientation.UPRIGHT,
+            self._source.profile,
+            settled=self._kept is not None or (self._source.profile is None and image.mode != "CMYK"),
+        )
+
+    def advance(self, at: Place, clock: Clock, start: int = 0, stop: int | None = None) -> None:
+        """Take a picture through the operations from `start` to `stop` (not included; None: to the last)."""
+        chain = list(zip(self.pipeline.operations, self.pipeline.names(), strict=True))
+        for index, (operation, name) in list(enumerate(chain))[start:stop]:
+            need = at.size.pixels * _WORKING
+            with self._blamed(), clock.step(name, self.name, index) as step, working(need):
+                before = at.seen
+                self._apply(operation, at, self._found[index])
+                step.sees(before, at.seen)
+
+    def finish(self, at: Place) -> Image:
+        """The picture behind the last operation, as it will be encoded: in sRGB where wanted, upright."""
+        with self._blamed(), working(at.size.pixels * _WORKING):
+            at.image, at.orientation = at.orientation.upright(at.settle(at.image)), Orientation.UPRIGHT
+        return at.image
+
+    def add(self, picture: Image, duration: int) -> None:
+        """Take in a finished frame, shown for so many milliseconds."""
+        self._pictures.append(picture)
+        self._durations.append(duration)
 
     def encode(self, clock: Clock) -> Rendered:
-        """The result of the frames so far."""
+        """The result of the frames so far, which are let go."""
         first = self._pictures[0]
         size = Size(*first.size)
         file = io.BytesIO()
@@ -101,6 +132,7 @@ class Output:
             step.sees(size, size)
             self.format.encode(self._picture(), file)
         count = self._count(file) if self.moves else 1
+        self._pictures.clear()
         return Rendered(self.name, file.getbuffer(), self.format, size, count, tuple(self._warnings()))
 
     def _count(self, file: io.BytesIO) -> int:
@@ -122,27 +154,7 @@ class Output:
             exif=self._source.copyright if "copyright" in self.pipeline.keeps else None,
         )
 
-    def _work(self, image: Image, clock: Clock) -> Image:
-        """One frame through all operations."""
-        facts = self._source.facts
-        at = _Place(
-            image,
-            facts.size if self.pipeline.upright else facts.stored,
-            facts.orientation if self.pipeline.upright else Orientation.UPRIGHT,
-            self._source.profile,
-            settled=self._kept is not None or (self._source.profile is None and image.mode != "CMYK"),
-        )
-        del image
-        steps = zip(self.pipeline.operations, self.pipeline.names(), strict=True)
-        for index, (operation, name) in enumerate(steps):
-            with clock.step(name, self.name, index) as step, working(at.size.pixels * _WORKING):
-                before = at.seen
-                self._apply(operation, at, self._found[index])
-                step.sees(before, at.seen)
-        with working(at.size.pixels * _WORKING):
-            return at.orientation.upright(at.settle(at.image))
-
-    def _apply(self, operation: Operation, at: _Place, found: list[Gravity]) -> None:
+    def _apply(self, operation: Operation, at: Place, found: list[Gravity]) -> None:
         """One operation; what it needs upright or in sRGB is made so as late, thus as small, as may be."""
         if not operation.native:
             at.image = at.settle(at.image)

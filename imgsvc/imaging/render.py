@@ -12,6 +12,7 @@ from imgsvc.imaging.budget import check_memory
 from imgsvc.imaging.decode import Frame, decode, reduction
 from imgsvc.imaging.facts import Facts
 from imgsvc.imaging.faults import working
+from imgsvc.imaging.ladder import ladders
 from imgsvc.imaging.limits import Limits, check_output
 from imgsvc.imaging.output import Output, Rendered
 from imgsvc.imaging.source import Origin, Source, open_source
@@ -22,19 +23,21 @@ from imgsvc.raster import icc, memory
 from imgsvc.raster.geometry import Size
 
 
-def render(
+def render(  # noqa: PLR0913  # what a task says, and who watches
     source: bytes | BinaryIO,
     targets: Sequence[tuple[str, Pipeline]],
     limits: Limits,
     *,
     accept: str | None = None,
+    groups: Sequence[Sequence[str]] = (),
     images: Mapping[str, Image] | None = None,
     progress: Progress | None = None,
     clock: Clock | None = None,
 ) -> tuple[Rendered, ...]:
     """Decode a source once and run every (name, pipeline) on it, all or none.
 
-    `accept` is what the client accepts, for pipelines that negotiate; `images` are the decoded pictures
+    `accept` is what the client accepts, for pipelines that negotiate; each of the `groups` names targets
+    that are one picture in several sizes and formats (see `Ladder`); `images` are the decoded pictures
     that operations refer to, by image id; `clock` collects the timed steps, also of a run that fails.
     Raises EmptyFile, the ImageRefused errors (naming the output where it is one's own fault), and what an
     operation raises by a bug.
@@ -42,7 +45,7 @@ def render(
     clock = clock or Clock(progress)
     opened = opened_source(source, limits)
     outputs = prepared(opened, targets, limits, accept=accept, images=images)
-    return _run(outputs, _decoded(opened, outputs, limits, clock), clock)
+    return _run(outputs, _decoded(opened, outputs, limits, clock), clock, groups)
 
 
 def opened_source(source: bytes | BinaryIO, limits: Limits) -> Source:
@@ -89,17 +92,22 @@ def _resolved(pipeline: Pipeline, accept: str | None, facts: Facts) -> Pipeline:
     )
 
 
-def _run(outputs: Sequence[Output], frames: Iterator[Frame], clock: Clock) -> tuple[Rendered, ...]:
+def _run(
+    outputs: Sequence[Output],
+    frames: Iterator[Frame],
+    clock: Clock,
+    groups: Sequence[Sequence[str]] = (),
+) -> tuple[Rendered, ...]:
     """Every frame through every output that wants it; a still result is finished before the next begins."""
     results: dict[str, Rendered] = {}
-    wanted = outputs
-    for frame in frames:
-        for output in wanted:
-            output.add(frame, clock, last=output is wanted[-1])
-            if not output.moves:
-                results[output.name] = output.encode(clock)
-        wanted = [output for output in outputs if output.moves]
-    results |= {output.name: output.encode(clock) for output in wanted}
+    wanted = climbs = ladders(outputs, groups)
+    for number, frame in enumerate(frames):
+        for ladder in wanted:
+            for output in ladder.climb(frame, clock, first=number == 0, last=ladder is wanted[-1]):
+                if not output.moves:
+                    results[output.name] = output.encode(clock)
+        wanted = [ladder for ladder in climbs if ladder.moves]
+    results |= {output.name: output.encode(clock) for output in outputs if output.moves}
     return tuple(results[output.name] for output in outputs)
 
 

@@ -20,7 +20,12 @@ CRASHED, INTERRUPTED, DRAINED = "crashed", "interrupted", "drained"
 def task(job: Job, storage: str, limits: Limits, images: Mapping[str, str] | None = None) -> Task:
     """What a worker is asked to do for this start; each start has result keys of its own."""
     targets = tuple(
-        Target(name=output.name, spec=output.spec, key=result_key(job.id, job.attempts, number))
+        Target(
+            name=output.name,
+            spec=output.spec,
+            key=result_key(job.id, job.attempts, number),
+            group=output.picture,
+        )
         for number, output in enumerate(job.outputs)
     )
     return Task(

@@ -9,7 +9,7 @@ from imgsvc.batches import Batch
 from imgsvc.dispatch import LaneInfo
 from imgsvc.jobs import Priority, Result, State
 from imgsvc.jobstore import Backlog, Stored
-from imgsvc.pipeline import Pipeline
+from imgsvc.pipeline import Pipeline, Srcset
 from imgsvc.scheduler import Held
 from imgsvc.service.blobs import Blob
 from imgsvc.worker import Report
@@ -19,10 +19,11 @@ from imgsvc.worker import Report
 class JobRequest:
     """A validated wish: pipelines by the names of their outputs, and how to run them.
 
-    What is None is decided by the policy. `timeout_s` can only shorten the policy's.
+    A `Srcset` becomes several outputs when the image is known. What is None is decided by the policy.
+    `timeout_s` can only shorten the policy's.
     """
 
-    outputs: Mapping[str, Pipeline]
+    outputs: Mapping[str, Pipeline | Srcset]
     #: None: the batch's, or normal; `retention_s` likewise.
     priority: Priority | None = None
     timeout_s: float | None = None
@@ -38,7 +39,10 @@ class JobRequest:
         What is not given is left out: a field that a later version adds makes no repeat another request.
         """
         told = {field.name: getattr(self, field.name) for field in fields(self)}
-        told["outputs"] = [(name, pipeline.text) for name, pipeline in self.outputs.items()]
+        told["outputs"] = [
+            (name, wanted.meaning if isinstance(wanted, Srcset) else wanted.text)
+            for name, wanted in self.outputs.items()
+        ]
         return {name: value for name, value in told.items() if value is not None}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -11,15 +10,14 @@ from imgsvc import formats, logs
 from imgsvc.batches import Batch
 from imgsvc.dispatch import Dispatcher
 from imgsvc.errors import ImageRefused, NotFound
-from imgsvc.imaging.budget import check_memory
 from imgsvc.imaging.facts import Facts
-from imgsvc.imaging.limits import Limits, check_output, check_source
+from imgsvc.imaging.limits import Limits, check_source
 from imgsvc.jobs import Image, Job, Output, Priority, State, Timings, image_id, image_key, new_id
 from imgsvc.jobstore import JobStore, Receipt, check_open, rank
-from imgsvc.pipeline import Pipeline
 from imgsvc.raster.geometry import Size
 from imgsvc.scheduler import Clock, Policy, Scheduler
 from imgsvc.service.intake import Arrived, Staged
+from imgsvc.service.outputs import asked, planned
 from imgsvc.service.requests import JobRequest
 from imgsvc.service.restoring import restore
 from imgsvc.service.room import Place, Room
@@ -52,8 +50,8 @@ class Submissions:
         if first is not None:
             return first
         image, facts, known = await self._seen(staged)
-        check(request.outputs, facts, self.limits)
-        job = self._job(request, image, filename, staged.upload_ms, batch)
+        outputs = planned(request.outputs, facts, self.limits)
+        job = self._job(request, outputs, image, filename, staged.upload_ms, batch)
         adding = self._add_upload(job, staged, place, receipt, known=known)
         return await self.scheduler.crew.finish(adding)
 
@@ -69,8 +67,8 @@ class Submissions:
         batch, first = await self._batch(request)
         if first is not None:
             return first
-        check(request.outputs, _facts(image), self.limits)
-        job = self._job(request, image, filename, None, batch)
+        outputs = planned(request.outputs, _facts(image), self.limits)
+        job = self._job(request, outputs, image, filename, None, batch)
         return await self.scheduler.crew.finish(self._add_stored(job, place, receipt))
 
     async def retried(self, job: Job, receipt: Receipt | None) -> Job:
@@ -115,14 +113,15 @@ class Submissions:
         if staged is not None and refused is None:
             try:
                 image, facts, known = await self._seen(staged)
-                check(request.outputs, facts, self.limits)
+                outputs = planned(request.outputs, facts, self.limits)
             except ImageRefused as error:
                 refused = error
             else:
-                job = self._job(request, image, file.filename, staged.upload_ms, batch)
+                job = self._job(request, outputs, image, file.filename, staged.upload_ms, batch)
                 return await self._keep(job, staged, None, known=known)
         problem = refused.problem if refused is not None else None
-        job = self._job(request, unreadable(file, self.clock()), file.filename, None, batch)
+        image = unreadable(file, self.clock())
+        job = self._job(request, asked(request.outputs), image, file.filename, None, batch)
         job = job.evolve(
             state=State.FAILED,
             error=problem,
@@ -173,6 +172,7 @@ class Submissions:
     def _job(
         self,
         request: JobRequest,
+        outputs: tuple[Output, ...],
         image: Image,
         filename: str | None,
         upload_ms: float | None,
@@ -194,9 +194,7 @@ class Submissions:
             created_at=self.clock(),
             image=image,
             filename=filename,
-            outputs=tuple(
-                Output(name=name, spec=pipeline.text) for name, pipeline in request.outputs.items()
-            ),
+            outputs=outputs,
             timings=Timings(upload_ms=upload_ms),
         )
 
@@ -289,13 +287,6 @@ def unreadable(file: Arrived, now: int) -> Image:
         has_alpha=False,
         created_at=now,
     )
-
-
-def check(outputs: Mapping[str, Pipeline], facts: Facts, limits: Limits) -> None:
-    """Raises OutputTooLarge, naming the operation, and ImageTooLargeForMemory, before a pixel is read."""
-    for name, pipeline in outputs.items():
-        check_output(pipeline, facts, limits, output=name)
-    check_memory(outputs, facts, limits)
 
 
 def _digest(staged: Staged) -> str:

@@ -34,6 +34,7 @@ def _options(settings: Settings, presets: Presets) -> ApiOptions:
         max_body=settings.max_body,
         body_timeout=settings.body_timeout,
         job_timeout=settings.job_timeout,
+        max_outputs=settings.max_outputs,
         batch_files=settings.batch_files,
         cors_origins=settings.cors_origins,
         public_url=settings.public_url,

@@ -52,7 +52,8 @@ def _body() -> dict[str, object]:
     fields = {name: schema | {"description": text} for name, text, schema in WISHES}
     # In JSON a pipeline may be JSON.
     fields["ops"] = {"description": WISHES[0][1], "$ref": "#/components/schemas/Pipeline"}
-    pipelines = {"type": "object", "additionalProperties": {"$ref": "#/components/schemas/Pipeline"}}
+    wanted = {"anyOf": [{"$ref": f"#/components/schemas/{name}"} for name in ("Pipeline", "Srcset")]}
+    pipelines = {"type": "object", "additionalProperties": wanted}
     fields["outputs"] = {"description": WISHES[1][1], **pipelines}
     source = {"type": "object", "required": ["image"], "properties": {"image": {"type": "string"}}}
     body["content"]["application/json"] = {
@@ -166,7 +167,7 @@ async def _accepted(request: Request, job: Job, wait: float | None) -> Response:
     """202 with the job, or 200 when it ended within the wait."""
     if wait is not None:
         job = await while_connected(request, service(request).wait(job.id, wait))
-    shows, again = await shown(service(request), job)
+    shows, again = await shown(request, job)
     status = 200 if wait is not None and job.state.ended else 202
     return answer(shows, status, {"Location": documents.path(job.id)} | again | applied(wait))
 
@@ -206,7 +207,7 @@ async def list_jobs(request: Request) -> Response:
     page = await service(request).jobs(
         limit=limit or _USUAL, cursor=cursor, states=states, batch=batch, reference=reference
     )
-    items = await listed(service(request), page.items)
+    items = await listed(request, page.items)
     return answer(
         {"items": items, "next_cursor": page.next_cursor}, headers=next_page(request, page.next_cursor)
     )
@@ -241,7 +242,7 @@ async def get_job(request: Request) -> Response:
     wait = asked(request) if preference is None else preference
     finding = serving.job(wanted) if wait is None else serving.wait(wanted, wait)
     job = await finding if wait is None else await while_connected(request, finding)
-    shows, again = await shown(serving, job)
+    shows, again = await shown(request, job)
     return revalidated(request, shows, again | applied(preference))
 
 
@@ -259,7 +260,7 @@ async def get_job(request: Request) -> Response:
 @keys.repeatable
 async def cancel_job(request: Request) -> Response:
     """A running job is killed and its CPU freed; a job that has ended stays as it is."""
-    shows, _ = await shown(service(request), await service(request).cancel(job_id(request)))
+    shows, _ = await shown(request, await service(request).cancel(job_id(request)))
     return answer(shows)
 
 

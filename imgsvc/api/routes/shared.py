@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from imgsvc import formats
 from imgsvc.api import examples
 from imgsvc.api.openapi import BINARY, Json, parameter
-from imgsvc.api.submissions import MAX_ATTEMPTS, MAX_OUTPUTS, MAX_REFERENCE
+from imgsvc.api.submissions import MAX_ATTEMPTS, MAX_REFERENCE
 from imgsvc.jobs import Priority
 
 JOB_ID = parameter("path", "id", "The job's id.", example=examples.JOB_ID)
@@ -38,13 +38,18 @@ _OPS = (
     "The pipeline, as text or as JSON. `GET /v1/operations` lists the operations; "
     "`GET /v1/operations:explain` says how a pipeline is understood."
 )
+_OUTPUTS = (
+    "Instead of `ops`: a JSON object of named pipelines; all come from one decode. One that is an object, "
+    '`{"ops": "resize:1600x", "widths": [320, 640, 1280], "formats": ["avif", "webp", "jpeg"]}`, gives one '
+    "result per width and format."
+)
 
 #: What a submission may say: name, description, JSON Schema.
 WISHES: tuple[tuple[str, str, Json], ...] = (
     ("ops", _OPS, {"type": "string"}),
     (
         "outputs",
-        f"Instead of `ops`: a JSON object of 1 to {MAX_OUTPUTS} named pipelines; all come from one decode.",
+        _OUTPUTS,
         {"type": "string"},
     ),
     ("priority", "How soon.", {"type": "string", "enum": [str(member) for member in Priority]}),

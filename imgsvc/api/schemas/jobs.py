@@ -44,6 +44,28 @@ class ResultShape(Shape):
     url: str
 
 
+class SourceShape(Shape):
+    """One format of a picture, as a `<source>` offers it."""
+
+    type: str = Field(examples=["image/webp"])
+    srcset: str = Field(description="A link and its true width for each size, rising.")
+
+
+class PictureShape(Shape):
+    """An output with `widths` or `formats`, ready for a page."""
+
+    name: str = Field(description="The output's name.")
+    html: str = Field(
+        description="A `<picture>` with everything below; `alt` and `sizes` are yours to fill in."
+    )
+    src: str = Field(description="The largest result that every browser shows.")
+    sources: list[SourceShape] = Field(
+        description="In the order in which they are offered; `<img>` has the last."
+    )
+    width: int = Field(description="Of the largest result.")
+    height: int
+
+
 class QueueShape(Shape):
     """Where a queued job stands; null once it runs."""
 
@@ -131,6 +153,10 @@ class JobShape(Shape):
     image: JobImageShape
     outputs: list[OutputShape]
     results: list[ResultShape]
+    pictures: list[PictureShape] = Field(
+        description="Outputs with `widths` or `formats`, once their results are there; links begin with "
+        "`PUBLIC_URL` where it is set."
+    )
     queue: QueueShape
     progress: ProgressShape
     timings: TimingsShape

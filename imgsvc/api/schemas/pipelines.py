@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from imgsvc import formats
 from imgsvc.pipeline import describe
 from imgsvc.pipeline.preset import Use
+from imgsvc.raster.geometry import MAX_SIDE
 
 Json = dict[str, Any]
 
@@ -44,7 +46,44 @@ def pipelines(*, testing: bool = False) -> Json:
             {"type": "array", "minItems": 1, "items": step},
         ],
     }
-    return {"Pipeline": pipeline, "Operation.preset": preset, **words}
+    return {
+        "Pipeline": pipeline,
+        "Srcset": _srcset(list(formats.registry())),
+        "Operation.preset": preset,
+        **words,
+    }
+
+
+def _srcset(names: list[str]) -> Json:
+    return {
+        "title": "Srcset",
+        "description": "An output in several widths and formats, all from one decode.",
+        "type": "object",
+        "required": ["ops"],
+        "additionalProperties": False,
+        "properties": {
+            "ops": {"$ref": _ROOM + "Pipeline"},
+            "widths": {
+                "type": "array",
+                "minItems": 1,
+                "items": {"type": "integer", "minimum": 1, "maximum": MAX_SIDE},
+                "description": "In pixels; those above the width that `ops` give are left out.",
+                "examples": [[320, 640, 1280]],
+            },
+            "formats": {
+                "type": "array",
+                "minItems": 1,
+                "items": {
+                    "anyOf": [
+                        {"type": "string", "examples": ["webp:82"]},
+                        *({"$ref": f"{_ROOM}Format.{name}"} for name in names),
+                    ]
+                },
+                "description": "In the order in which browsers are offered them, each once.",
+                "examples": [["avif", "webp", "jpeg"]],
+            },
+        },
+    }
 
 
 def _shape(word: Json, kind: str) -> Json:

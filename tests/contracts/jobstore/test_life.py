@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from imgsvc.jobs import TRANSITIONS, Job, State, Timings, new_id, result_key
+from imgsvc.jobs import TRANSITIONS, Job, Output, State, Timings, new_id, result_key
 from imgsvc.jobstore import Ending, JobStore
 from tests.contracts.jobstore.asking import everything, in_state, there
 from tests.records import (
@@ -32,6 +32,17 @@ async def test_an_added_job_is_queued_and_got_as_it_was_added(store: JobStore) -
     assert await store.add(job, rank=1) == job
     assert await store.get(job.id) == job
     assert (job.state, job.attempts, job.history) == (State.QUEUED, 0, ())
+
+
+async def test_which_outputs_are_one_picture_is_kept(store: JobStore) -> None:
+    members = tuple(Output(name=f"hero-{width}.webp", spec="webp", picture="hero") for width in (9, 3))
+    outputs = (*members, Output(name="thumb", spec="thumbnail"))
+    job = await store.add(a_job().evolve(outputs=outputs), rank=1)
+    assert job.outputs == outputs
+    running = there(await store.claim(NOW, lane=1))
+    assert running.outputs == outputs
+    assert there(await store.settle(job.id, 1, success(running))).outputs == outputs
+    assert there(await store.get(job.id)).outputs == outputs
 
 
 async def test_a_claim_starts_an_attempt(store: JobStore) -> None:
