@@ -85,6 +85,8 @@ def test_a_stored_picture_is_worked_on_later(house: Server, folder: Path) -> Non
     output = shell(block_with("/v1/images"), house, folder)
     assert '"status":"succeeded"' in output
     assert '"spec":"resize:1600x/blur' in output
+    with Image.open(folder / "page.jpg") as page:
+        assert (page.format, page.width) == ("JPEG", 800)
 
 
 def test_what_has_a_key_is_done_once(house: Server, folder: Path) -> None:
