@@ -160,9 +160,9 @@ def concrete(pipeline: Pipeline, given: object) -> Pipeline:
         "or none to keep the source's"
     )
     text = given if isinstance(given, str) and not given.lstrip().startswith("[") else None
-    # `auto` stands behind the last separator.
+    # `auto`, or the preset that has it, stands behind the last separator.
     offset = None if text is None else max(text.rfind("/"), text.rfind("|")) + 1
-    place = pointer(str(len(pipeline.operations)))
+    place = pointer(str(pipeline.written.count("/")))
     fault = Fault(detail=detail, pointer=place, offset=offset, allowed=names)
     raise InvalidOperation(detail, errors=(fault,))
 

@@ -37,6 +37,13 @@ class Part:
         model = None if self.call is None else self.call.word.model
         return (None if model is None or issubclass(model, Use) else model,)
 
+    @property
+    def text(self) -> str:
+        """Its canonical text; a preset stays one."""
+        if self.preset is None:
+            return "/".join(word(type(step)).text(step) for step in self.steps)
+        return f"{word(Use).name}:{self.preset.pinned if self.pinned else self.preset.name}"
+
     def said(self, noun: str, kind: type[Operation | Ending]) -> str:
         """How an error names something of this part."""
         what = f"{noun}{word(kind).name}"
@@ -58,6 +65,7 @@ def whole(parts: Sequence[Part]) -> Pipeline:
         last if isinstance(last, Ending) else None,
         presets=tuple(dict.fromkeys(part.preset.name for part in used if part.preset is not None)),
         floating=any(not part.pinned for part in used),
+        spelling="/".join(part.text for part in parts) if used else None,
     )
 
 

@@ -28,6 +28,8 @@ class Pipeline:
     presets: tuple[str, ...] = ()
     #: Was one of them written without its version, so that the same text may mean something else one day?
     floating: bool = False
+    #: Its canonical text with the presets as they were used; None where there were none.
+    spelling: str | None = None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Pipeline) and self.text == other.text
@@ -42,6 +44,11 @@ class Pipeline:
     def text(self) -> str:
         """The canonical text: `resize:300x200,fit=cover/grayscale/webp:82`."""
         return "/".join(word(type(step)).text(step) for step in self.steps)
+
+    @property
+    def written(self) -> str:
+        """The canonical text of what was asked for, presets by their names, whatever they stand for."""
+        return self.text if self.spelling is None else self.spelling
 
     @cached_property
     def full_text(self) -> str:

@@ -38,7 +38,7 @@ class Srcset:
     def meaning(self) -> dict[str, object]:
         """All of it as plain values, the same for two that mean the same."""
         return {
-            "ops": self.pipeline.text,
+            "ops": self.pipeline.written,
             "widths": list(self.widths),
             "formats": [word(type(kind)).text(kind) for kind in self.formats],
         }

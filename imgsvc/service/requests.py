@@ -40,7 +40,7 @@ class JobRequest:
         """
         told = {field.name: getattr(self, field.name) for field in fields(self)}
         told["outputs"] = [
-            (name, wanted.meaning if isinstance(wanted, Srcset) else wanted.text)
+            (name, wanted.meaning if isinstance(wanted, Srcset) else wanted.written)
             for name, wanted in self.outputs.items()
         ]
         return {name: value for name, value in told.items() if value is not None}

@@ -45,6 +45,7 @@ resize:300x200,fit=cover/grayscale/webp:82
 ```
 
 - `|` may stand for `/`. Without a format the source's is kept. A pipeline has at most 20 operations.
+- `preset:name` stands for a pipeline that has a name ([presets](presets.md)).
 - Arguments that the tables below number may be given without their name, in that order; every other one is
   `key=value`. A flag is its bare name, or `name=true`, `name=false`. The first place always belongs to
   argument 1, if there is one: `webp:lossless` is wrong, `webp:82,lossless` and `webp:lossless=true` are
@@ -104,6 +105,8 @@ and where that comes from (`--json` too). `imgsvc serve` takes `--host`, `--port
 A variable that starts with `IMGSVC_` and is not in these tables stops the start, and so does a value that is
 not allowed: a typing error in a limit would be a limit that is not there. An empty variable is as good as
 none.
+
+Presets, and nothing else, stand in a file: `imgsvc.toml` ([presets](presets.md)).
 
 Bytes, pixels and durations are plain numbers or have a unit: `64MiB`, `20GB`, `50MP`, `500ms`, `30s`, `10m`,
 `24h`, `7d`.

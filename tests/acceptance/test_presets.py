@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import subprocess
 import sys
@@ -24,6 +25,7 @@ avatar = "resize:128x128,fit=cover/webp:80"
 ops = ["resize:300x200,fit=cover", "sharpen", "jpeg:85,progressive"]
 description = "A picture in a list"
 """
+KEY = {"Idempotency-Key": "once"}
 AFTER = '[presets]\navatar = "resize:64x64,fit=cover/png"\n'
 
 
@@ -35,9 +37,9 @@ def shape(data: bytes) -> tuple[str | None, tuple[int, int]]:
 def queued(server: Server, photo: bytes) -> Any:  # noqa: ANN401  # a document
     """A job with a preset, in a queue that is paused."""
     server.json("POST", "/v1/queue:pause")
-    job = server.json("POST", "/v1/jobs?ops=preset:avatar", photo)
-    assert job["status"] == "queued"
-    return job
+    answer = server.ask("POST", "/v1/jobs?ops=preset:avatar", photo, KEY)
+    assert (answer.status, answer.json()["status"]) == (202, "queued")
+    return answer.json()
 
 
 def test_a_changed_preset_is_a_new_picture_and_changes_no_work_that_was_promised(
@@ -70,6 +72,9 @@ def test_a_changed_preset_is_a_new_picture_and_changes_no_work_that_was_promised
         assert (gone.status, gone.json()["code"]) == (422, "invalid-operation")
         (now,) = server.json("GET", "/v1/presets")["presets"]
         assert gone.json()["errors"][0]["allowed"] == [f"avatar@{now['hash']}"]
+        repeated = server.ask("POST", "/v1/jobs?ops=preset:avatar", source, KEY)
+        assert (repeated.status, repeated.headers["idempotent-replayed"]) == (202, "true")
+        assert repeated.json()["id"] == job["id"]
         server.json("POST", "/v1/queue:resume")
         made = server.ask("GET", f"/v1/jobs/{job['id']}/result?wait=20")
         assert shape(made.body) == ("WEBP", (128, 128))
@@ -136,3 +141,22 @@ def test_the_command_line_knows_the_presets_of_the_folder(tmp_path: Path, photo:
     assert "there is no preset 'cart'; did you mean 'card'?" in unknown.stderr
     health = run(tmp_path, "healthcheck", "--url", "http://127.0.0.1:1/", IMGSVC_CONFIG="missing.toml")
     assert "missing.toml" not in health.stderr, "a running service does not care what the file has become"
+
+
+def test_the_file_can_be_checked_before_a_restart(tmp_path: Path) -> None:
+    file = tmp_path / "imgsvc.toml"
+    file.write_text(BEFORE)
+    listed = run(tmp_path, "config", "presets")
+    assert listed.returncode == 0
+    first, second = [line.split() for line in listed.stdout.splitlines()]
+    assert second[1] == "resize:300x200,fit=cover/sharpen/jpeg:85,progressive"
+    shown = json.loads(run(tmp_path, "config", "presets", "--json").stdout)
+    assert [f"{name}@{preset['hash']}" for name, preset in shown.items()] == [first[0], second[0]]
+    assert shown["card"]["description"] == "A picture in a list"
+    assert run(tmp_path, "config", "presets", IMGSVC_CONFIG="none").stdout == ""
+    file.write_text('[presets]\navatar = "blur:200"\n')
+    broken = run(tmp_path, "config", "presets")
+    assert broken.returncode == 2
+    assert broken.stderr == (
+        f"imgsvc: {file}: preset 'avatar': sigma of blur can't be 200.0; allowed is 0.3 to 100\n"
+    )

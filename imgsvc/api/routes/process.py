@@ -79,7 +79,7 @@ async def process(request: Request) -> Response:
         pipeline = upload.wish
         accept = accepted(request) if pipeline.negotiates else None
         told = [accept] if pipeline.negotiates else []
-        keep = keys.room(request, [pipeline.text, upload.staged.sha256, upload.filename, *told])
+        keep = keys.room(request, [pipeline.written, upload.staged.sha256, upload.filename, *told])
         processing = serving.process(upload.staged, pipeline, accept=accept, keep=keep)
         processed = await while_connected(request, processing)
     return _answer(processed, upload.filename, VARY if pipeline.negotiates else {})

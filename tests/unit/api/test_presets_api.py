@@ -122,6 +122,16 @@ async def test_an_unknown_preset_is_told_with_its_place_and_those_that_there_are
     assert old.json()["errors"][0]["offset"] == len("preset:")
 
 
+async def test_auto_in_a_preset_is_refused_for_a_job_where_the_preset_stands(tmp_path: Path) -> None:
+    web = define({"web": Definition("flip/flop/auto")}, version=1)
+    async with running(api(tmp_path, ApiOptions(presets=web))) as client:
+        refused = await client.post("/v1/jobs?ops=grayscale/preset:web", content=picture())
+        assert problem(refused) == (422, "invalid-operation")
+        (fault,) = refused.json()["errors"]
+        assert (fault["pointer"], fault["offset"]) == ("/1", len("grayscale/"))
+        assert (await client.post("/v1/process?ops=preset:web", content=picture())).status_code == 200
+
+
 async def stored(door: httpx2.AsyncClient) -> str:
     """The id of a picture that is there."""
     return str((await door.post("/v1/images", content=picture())).json()["id"])

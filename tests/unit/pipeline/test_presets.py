@@ -86,6 +86,22 @@ def test_a_pipeline_tells_which_presets_it_was_written_with_and_whether_their_ve
     assert (both.presets, both.floating) == (("small",), True)
 
 
+@pytest.mark.parametrize(
+    ("asked", "written"),
+    [
+        ("blur:sigma=2.50|flip", "blur:2.5/flip"),
+        ("preset: small |blur:2.0", "preset:small/blur"),
+        ([{"op": "preset", "name": PRESETS["tiny"].pinned}], f"preset:{PRESETS['tiny'].pinned}"),
+    ],
+)
+def test_a_pipeline_tells_how_it_was_written_in_one_spelling(
+    asked: object, written: str, grammar: Grammar
+) -> None:
+    pipeline = grammar.load(asked)
+    assert pipeline.written == written
+    assert grammar.parse(written) == pipeline
+
+
 def test_a_preset_holds_no_preset() -> None:
     assert PRESETS["tiny"].pipeline.presets == ()
     assert not PRESETS["tiny"].pipeline.floating
