@@ -15,22 +15,40 @@ def reference(data: bytes, size: tuple[int, int]) -> Image.Image:
     profile = source.info.get("icc_profile")
     image = ImageOps.exif_transpose(source)
     if image.mode == "RGBA":
-        image = image.convert("RGBa").resize(size, Image.Resampling.LANCZOS).convert("RGBA")
-        ground = Image.new("RGB", size, "white")
-        ground.paste(image, mask=image.getchannel("A"))
-        return ground
-    image = image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-    if profile:
-        srgb = ImageCms.createProfile("sRGB")
-        converted = ImageCms.profileToProfile(image, ImageCms.ImageCmsProfile(io.BytesIO(profile)), srgb)
-        assert converted is not None
-        return converted
-    return image
+        return _on_white(image.convert("RGBa").resize(size, Image.Resampling.LANCZOS).convert("RGBA"))
+    return _in_srgb(image.convert("RGB").resize(size, Image.Resampling.LANCZOS), profile)
+
+
+def shown(result: bytes | memoryview) -> Image.Image:
+    """A result as a browser shows it: in sRGB, on white."""
+    image = Image.open(io.BytesIO(result))
+    if image.has_transparency_data:
+        return _on_white(image.convert("RGBA"))
+    return _in_srgb(image.convert("RGB"), image.info.get("icc_profile"))
 
 
 def decibels(data: bytes, result: bytes | memoryview) -> float:
     """PSNR of a result against the reference of its size."""
-    made = Image.open(io.BytesIO(result)).convert("RGB")
-    wanted = reference(data, made.size)
-    error = np.asarray(made, dtype=np.float64) - np.asarray(wanted, dtype=np.float64)
+    made = shown(result)
+    return psnr(made, reference(data, made.size))
+
+
+def psnr(one: Image.Image, other: Image.Image) -> float:
+    """In dB, of all channels together."""
+    error = np.asarray(one, dtype=np.float64) - np.asarray(other, dtype=np.float64)
     return 10 * math.log10(255**2 / max(float(np.mean(error**2)), 1e-9))
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    ground = Image.new("RGB", image.size, "white")
+    ground.paste(image, mask=image.getchannel("A"))
+    return ground
+
+
+def _in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    if not profile:
+        return image
+    srgb = ImageCms.createProfile("sRGB")
+    converted = ImageCms.profileToProfile(image, ImageCms.ImageCmsProfile(io.BytesIO(profile)), srgb)
+    assert converted is not None
+    return converted

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from benchmarks import pages
 from benchmarks.placements.places import PLACEMENTS, Placement
 from benchmarks.placements.rounds import Plan, Raw, Values
 
@@ -161,14 +161,8 @@ def parts(rows: Sequence[Row]) -> dict[str, str]:
 
 
 def written_into(page: str, rows: Sequence[Row]) -> str:
-    """The page with the paragraph behind each `<!-- measured: NAME -->` replaced by the part of that name."""
-    shown = parts(rows)
-    return re.sub(
-        r"(<!-- measured: (\w+) -->\n\n).+?(?=\n\n)",
-        lambda found: found[1] + shown[found[2]],
-        page,
-        flags=re.DOTALL,
-    )
+    """The page with what was measured in the places for it."""
+    return pages.written_into(page, parts(rows))
 
 
 def _bare_loop(rows: Sequence[Row]) -> str:

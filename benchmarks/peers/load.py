@@ -1,0 +1,146 @@
+"""Clients that ask a server for one picture after the other, and what that was like."""
+
+from __future__ import annotations
+
+import http.client
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from benchmarks.peers.services import Service
+from benchmarks.percentiles import percentile
+from benchmarks.running import cpu_seconds, proportional, tree
+
+_SAMPLE_S = 0.25
+#: A server rests when its processes use less of a CPU than this, or after so many looks.
+_REST, _LOOK_S, _LOOKS = 0.15, 0.1, 50
+
+
+class WrongAnswer(RuntimeError):
+    """Something else than the picture that was asked for."""
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One load on one server."""
+
+    per_second: float
+    p50_ms: float
+    p99_ms: float
+    #: Of all its processes for one picture, with what it went on to do afterwards; None: not known.
+    cpu_ms: float | None
+    #: Proportional set size of all its processes, the most of some samples.
+    peak_bytes: int | None
+    failed: int
+
+
+class Client:
+    """One keep-alive connection."""
+
+    def __init__(self, port: int) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+
+    def get(self, path: str, format: str) -> bytes:
+        """The picture; raises WrongAnswer for anything else."""
+        self._connection.request("GET", path)
+        answer = self._connection.getresponse()
+        content = answer.read()
+        kind = answer.headers.get_content_type()
+        if answer.status != http.HTTPStatus.OK or kind != f"image/{format}":
+            raise WrongAnswer(f"{path}: {answer.status} {kind} {content[:200]!r}")
+        return content
+
+    def close(self) -> None:
+        """Hang up."""
+        self._connection.close()
+
+
+@dataclass
+class _Clients:
+    """What several threads share: the paths that are left, and what was found."""
+
+    paths: Iterator[str]
+    deadline: float
+    latencies: list[float] = field(default_factory=list)
+    failed: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def run(self, port: int, format: str) -> None:
+        """One client: asks until there is no path left, or no time."""
+        client = Client(port)
+        while path := self._next():
+            began = time.perf_counter()
+            try:
+                client.get(path, format)
+            except (OSError, http.client.HTTPException, WrongAnswer):
+                client.close()
+                self.failed += 1
+            else:
+                self.latencies.append((time.perf_counter() - began) * 1000)
+        client.close()
+
+    def _next(self) -> str | None:
+        with self._lock:
+            return next(self.paths, None) if time.perf_counter() < self.deadline else None
+
+
+def visit(service: Service, paths: Iterable[str], format: str, clients: int, seconds: float) -> Visit:
+    """So many clients ask for these, each path once, for `seconds` at most; answers are waited for."""
+    rest(service)
+    with _peak(service) as peak:
+        began, before = time.perf_counter(), _cpu(service)
+        shared = _Clients(iter(paths), began + seconds)
+        with ThreadPoolExecutor(clients) as pool:
+            for client in [pool.submit(shared.run, service.port, format) for _ in range(clients)]:
+                client.result()
+        took = time.perf_counter() - began
+    rest(service)
+    done = len(shared.latencies)
+    return Visit(
+        per_second=done / took,
+        p50_ms=percentile(shared.latencies, 50),
+        p99_ms=percentile(shared.latencies, 99),
+        cpu_ms=(_cpu(service) - before) * 1000 / (done + shared.failed) if service.pid else None,
+        peak_bytes=max(peak) if service.pid else None,
+        failed=shared.failed,
+    )
+
+
+def rest(service: Service) -> None:
+    """Wait until the server has done what it does afterwards: that is on its bill, not on the next one's."""
+    if service.pid is None:
+        return
+    used = _cpu(service)
+    for _ in range(_LOOKS):
+        time.sleep(_LOOK_S)
+        used, before = _cpu(service), used
+        if used - before < _REST * _LOOK_S:
+            return
+
+
+def _cpu(service: Service) -> float:
+    return cpu_seconds(tree(service.pid)) if service.pid else 0.0
+
+
+@contextmanager
+def _peak(service: Service) -> Iterator[list[int]]:
+    """Samples of the memory of a server's processes, taken while the context lasts."""
+    samples: list[int] = []
+    over = threading.Event()
+
+    def sample() -> None:
+        while True:
+            samples.append(sum(map(proportional, tree(service.pid))) if service.pid else 0)
+            if over.wait(_SAMPLE_S):
+                return
+
+    thread = threading.Thread(target=sample)
+    thread.start()
+    try:
+        yield samples
+    finally:
+        over.set()
+        thread.join()

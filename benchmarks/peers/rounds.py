@@ -1,0 +1,118 @@
+"""Visits every server with every row, round after round, and keeps what was found there."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks.peers.judge import Judge, Result
+from benchmarks.peers.kernel import Kernel
+from benchmarks.peers.load import visit
+from benchmarks.peers.orders import Mode, Order, Row
+from benchmarks.peers.services import Service
+
+#: What is asked for before a row of files that have been seen: another width than any row's.
+_BEFORE = Order(1024, "jpeg")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long, how often, with how many clients."""
+
+    #: Seconds of a load, by the number of clients.
+    seconds: Mapping[int, float]
+    rounds: int
+    #: Seconds that everything may take; no round begins that would go beyond.
+    budget: float
+    #: Of the bare kernel, in each row.
+    kernel: float = 1.0
+
+
+@dataclass
+class Found:
+    """The raw numbers of a row; of visits, one each round, by server and by number of clients."""
+
+    title: str
+    mode: str
+    #: Of the source, and what is made of it.
+    kind: str
+    order: dict[str, Any]
+    results: dict[str, dict[str, Any]]
+    visits: dict[str, dict[str, list[dict[str, Any]]]] = field(default_factory=dict)
+    kernel_cpu_ms: list[float] = field(default_factory=list)
+
+
+class Rounds:
+    """What is there before anything is measured, and stays for all rounds."""
+
+    def __init__(
+        self,
+        services: Mapping[Mode, Sequence[Service]],
+        files: Mapping[str, Sequence[Path]],
+        kernel: Kernel,
+        tell: Callable[[str], None],
+    ) -> None:
+        """`services` take part in the rows of a mode, ours first; `files` are the copies of a source."""
+        self._services, self._files, self._kernel, self._tell = services, files, kernel, tell
+        self._judge = Judge(tell)
+
+    def run(self, rows: Sequence[Row], plan: Plan) -> list[Found]:
+        """All rows in every round."""
+        began = time.monotonic()
+        found = [self._begin(row) for row in rows]
+        first = time.monotonic()
+        for number in range(1, plan.rounds + 1):
+            for row, into in zip(rows, found, strict=True):
+                self._tell(f"round {number} of {plan.rounds}, {row.mode}: {row.title}")
+                self._round(row, into, plan, number)
+            now = time.monotonic()
+            if now - began + (now - first) / number > plan.budget:
+                break
+        return found
+
+    def _begin(self, row: Row) -> Found:
+        """Find the qualities."""
+        self._tell(f"equal quality: {row.title}")
+        able = self._able(row)
+        if row.mode is Mode.SEEN:
+            self._see(row, able[:1], 1)
+        results = self._judge.results(row, self._files[row.source.name][0], able)
+        found = {name: asdict(each) for name, each in results.items()}
+        return Found(row.title, row.mode, row.source.kind, asdict(row.order), found)
+
+    def _round(self, row: Row, into: Found, plan: Plan, number: int) -> None:
+        able = [each for each in self._able(row) if each.name in into.results]
+        turn = number % len(able)  # nobody is always the first, or always behind the same other
+        for clients, seconds in plan.seconds.items():
+            for service in [*able[turn:], *able[:turn]]:
+                paths = self._paths(row, service, Result(**into.results[service.name]).quality)
+                there = into.visits.setdefault(service.name, {}).setdefault(str(clients), [])
+                there.append(asdict(visit(service, paths, row.order.format, clients, seconds)))
+        if row.mode is Mode.FIRST:
+            files = self._files[row.source.name]
+            into.kernel_cpu_ms.append(self._kernel.cpu_ms(files, row.order.pipeline, plan.kernel))
+
+    def _able(self, row: Row) -> list[Service]:
+        return [each for each in self._services[row.mode] if each.template.can(row.order.needs)]
+
+    def _paths(self, row: Row, service: Service, quality: int | None) -> Iterator[str]:
+        """What to ask for, with the server brought into the state that the row is about."""
+        files = self._files[row.source.name]
+        if row.mode is Mode.HIT:
+            path = service.path(files[0], row.order, quality)
+            visit(service, [path], row.order.format, 1, 60.0)
+            return itertools.repeat(path)
+        service.forget(files)
+        if row.mode is Mode.SEEN:
+            self._see(row, [service], len(files))
+        return iter([service.path(file, row.order, quality) for file in files])
+
+    def _see(self, row: Row, services: Sequence[Service], count: int) -> None:
+        """Have another width made of the first files, where that may leave something behind."""
+        for service in (each for each in services if each.remembers):
+            paths = [service.path(file, _BEFORE, 80) for file in self._files[row.source.name][:count]]
+            visit(service, paths, _BEFORE.format, 8, 60.0)

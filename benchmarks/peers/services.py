@@ -1,0 +1,167 @@
+"""The servers that are compared, started on loopback as their documentation recommends for production."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.peers import installs
+from benchmarks.peers.orders import Order
+from benchmarks.peers.template import Address, Template
+from benchmarks.running import server
+
+PATIENCE_S = 30.0
+#: What the machine grants us; everybody may use all of it.
+CPUS = len(os.sched_getaffinity(0))
+OURS = "imgsvc"
+
+OUR_TEMPLATE = Template(
+    "/r/{image}/resize:{width}x[/blur:{blur}][/sharpen:1,sigma={sharpen}]/{format}[:{quality}]"
+)
+THUMBOR_TEMPLATE = Template(
+    "/unsafe/{width}x0/filters:format({format})[:quality({quality})][:blur({radius},{blur})]"
+    "[:sharpen(1,{sharpen},false)]/{file}"
+)
+IPX_TEMPLATE = Template("/w_{width},f_{format}[,q_{quality}][,blur_{blur}][,sharpen_{sharpen}]/{file}")
+
+
+@dataclass(frozen=True)
+class Service:
+    """A server that is up; `pid` is the top of its processes where that is known."""
+
+    name: str
+    port: int
+    template: Template
+    pid: int | None = None
+    #: Its name and version and those of what does its work.
+    made_of: str = ""
+    #: Does it keep anything from one request to the next?
+    remembers: bool = True
+    #: Ids of the files that it had to be given beforehand.
+    images: Mapping[Path, str] = field(default_factory=dict)
+    #: Makes it forget all that it has made of these files.
+    forget: Callable[[Sequence[Path]], None] = lambda _: None
+
+    def path(self, file: Path, order: Order, quality: int | None) -> str:
+        """How this server is asked for that."""
+        known = {"image": self.images[file]} if file in self.images else {}
+        return self.template.path({"file": file.name} | known | order.values(quality))
+
+
+@contextlib.contextmanager
+def ours(files: Sequence[Path]) -> Iterator[Service]:
+    """Our service with its defaults, and the files as stored images."""
+    with server() as running:
+        images = {file: _upload(running.port, file) for file in files}
+
+        def forget(which: Sequence[Path]) -> None:
+            for file in which:
+                _call(running.port, "POST", f"/v1/cache:purge?image={images[file]}")
+
+        version = json.loads(_call(running.port, "GET", "/version"))["version"]
+        yield Service(
+            OURS, running.port, OUR_TEMPLATE, running.pid, f"imgsvc {version}", images=images, forget=forget
+        )
+
+
+@contextlib.contextmanager
+def thumbor(cache: Path, images: Path, scratch: Path, *, stored: bool = False) -> Iterator[Service]:
+    """A thumbor with a process for each CPU and the file loader; with `stored`, it keeps results in files."""
+    command, made_of = installs.thumbor(cache)
+    results = scratch / "thumbor-results"
+    settings = {
+        "LOADER": "thumbor.loaders.file_loader",
+        "FILE_LOADER_ROOT_PATH": str(images),
+        "STORAGE": "thumbor.storages.no_storage",
+        "RESULT_STORAGE": "thumbor.result_storages.file_storage" if stored else None,
+        "RESULT_STORAGE_FILE_STORAGE_ROOT_PATH": str(results),
+        "ENGINE_THREADPOOL_SIZE": CPUS,
+        "RESPECT_ORIENTATION": True,
+        "AUTO_WEBP": False,
+        "ALLOW_UNSAFE_URL": True,
+        "SECURITY_KEY": "on loopback only",
+    }
+    config = scratch / f"thumbor{'-stored' * stored}.conf"
+    config.write_text("".join(f"{name} = {value!r}\n" for name, value in settings.items()))
+    port = _free_port()
+    arguments = ["--ip", "127.0.0.1", "--port", str(port), "--processes", str(CPUS)]
+    whole = [str(command), *arguments, "--log-level", "error", "--conf", str(config)]
+    with _running(whole, {}, scratch / "thumbor.log", port) as pid:
+        yield Service("thumbor", port, THUMBOR_TEMPLATE, pid, made_of, remembers=stored)
+
+
+@contextlib.contextmanager
+def ipx(cache: Path, images: Path, scratch: Path) -> Iterator[Service]:
+    """An ipx as its README serves a folder, and sharp as its documentation asks for on glibc."""
+    installed, made_of = installs.ipx(cache)
+    port = _free_port()
+    command = ["node", str(Path(__file__).with_name("ipx.mjs")), str(installed), str(images), str(port)]
+    environment = {"NODE_ENV": "production", "MALLOC_ARENA_MAX": "2", "UV_THREADPOOL_SIZE": str(max(4, CPUS))}
+    with _running(command, environment, scratch / "ipx.log", port) as pid:
+        yield Service("ipx", port, IPX_TEMPLATE, pid, made_of, remembers=False)
+
+
+def other(address: Address) -> Service:
+    """A server that somebody else has started: what its processes use is not known."""
+    return Service(address.name, address.port, address.template)
+
+
+@contextlib.contextmanager
+def _running(command: Sequence[str], settings: Mapping[str, str], log: Path, port: int) -> Iterator[int]:
+    """A server in a session of its own, up; ended with SIGTERM, and what is left of its session killed."""
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            command, env={**os.environ, **settings}, stdout=output, stderr=output, start_new_session=True
+        )
+    try:
+        _wait_until_up(process, port, log)
+        yield process.pid
+    finally:
+        process.send_signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(5)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _wait_until_up(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        time.sleep(0.05)
+    raise RuntimeError(f"{process.args!r} did not come up:\n{log.read_text()[-2000:]}")
+
+
+def _upload(port: int, file: Path) -> str:
+    answer = json.loads(_call(port, "POST", "/v1/images", file.read_bytes()))
+    return str(answer["id"])
+
+
+def _call(port: int, method: str, path: str, body: bytes | None = None) -> bytes:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    try:
+        connection.request(method, path, body)
+        answer = connection.getresponse()
+        content = answer.read()
+    finally:
+        connection.close()
+    if answer.status >= http.HTTPStatus.MULTIPLE_CHOICES:
+        raise RuntimeError(f"{method} {path}: {answer.status} {content[:300]!r}")
+    return content
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port: int = taken.getsockname()[1]
+        return port
