@@ -26,7 +26,7 @@ from imgsvc.errors import (
     Unavailable,
 )
 from imgsvc.imaging import Clock, CpuClock, Limits, Progress, Rendered, Timed, picture, render
-from imgsvc.imaging.analysis import analyse
+from imgsvc.imaging.analysis import Analysed, analyse
 from imgsvc.jobs import Result, Step
 from imgsvc.pipeline import Grammar
 from imgsvc.raster.geometry import Size
@@ -180,20 +180,7 @@ def _analyse(storage: Storage, task: Task, clock: Clock) -> tuple[Result, ...]:
     with storage.open(task.source) as source:
         _check_size(source, task.source_bytes)
         found = analyse(source, task.limits, clock, target.name)
-    data = found.data
-    with clock.step("store", target.name):
-        storage.put(target.key, data, durable=not target.key.startswith(PASSING))
-    result = Result(
-        name=target.name,
-        key=target.key,
-        content_type=found.media_type,
-        bytes=len(data),
-        width=found.size.width,
-        height=found.size.height,
-        frames=found.frames,
-        sha256=hashlib.sha256(data).hexdigest(),
-    )
-    return (result,)
+    return _store(storage, task.targets, [found], clock)
 
 
 def _groups(targets: Sequence[Target]) -> list[list[str]]:
@@ -213,15 +200,15 @@ def _check_size(source: BinaryIO, expected: int | None) -> None:
 
 
 def _store(
-    storage: Storage, targets: Sequence[Target], rendered: Sequence[Rendered], clock: Clock
+    storage: Storage, targets: Sequence[Target], made: Sequence[Rendered | Analysed], clock: Clock
 ) -> tuple[Result, ...]:
     """Write the results, all or none."""
     results: list[Result] = []
     try:
-        for target, made in zip(targets, rendered, strict=True):
+        for target, each in zip(targets, made, strict=True):
             with clock.step("store", target.name):
-                result = _result(target, made)
-                storage.put(result.key, made.data, durable=not result.key.startswith(PASSING))
+                result = _result(target, each)
+                storage.put(result.key, each.data, durable=not result.key.startswith(PASSING))
                 results.append(result)
     except BaseException:
         for result in results:
@@ -231,12 +218,12 @@ def _store(
     return tuple(results)
 
 
-def _result(target: Target, made: Rendered) -> Result:
+def _result(target: Target, made: Rendered | Analysed) -> Result:
     digest = hashlib.sha256(made.data).hexdigest()
     return Result(
         name=target.name,
-        key=stamp(target.key, digest, made.format.media_type, made.size) if target.stamped else target.key,
-        content_type=made.format.media_type,
+        key=stamp(target.key, digest, made.media_type, made.size) if target.stamped else target.key,
+        content_type=made.media_type,
         bytes=made.data.nbytes,
         width=made.size.width,
         height=made.size.height,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -100,7 +100,20 @@ def image(image: Image) -> Document:
         "created_at": time(image.created_at),
         "kept": image.kept,
         "expires_at": time(image.expires_at),
-        "links": {"self": f"/v1/images/{image.id}", "content": f"/v1/images/{image.id}/content"},
+        "links": {"self": image_path(image.id)}
+        | {part: f"{image_path(image.id)}/{part}" for part in ("content", "info")},
+    }
+
+
+def info(image: Image, found: Mapping[str, Any], *, gps: bool) -> Document:
+    """What an image is and what was found in it (`imaging.analysis`); its place only with `gps`."""
+    facts = ("id", "format", "content_type", "width", "height", "frames", "bytes", "sha256", "has_alpha")
+    path = image_path(image.id)
+    return {
+        **{name: getattr(image, name) for name in facts},
+        **found,
+        "gps": found["gps"] if gps else None,
+        "links": {"self": f"{path}/info", "image": path},
     }
 
 
@@ -135,6 +148,11 @@ def batch(batch: Batch, failures: Sequence[Failure]) -> Document:
 def batch_path(batch_id: str) -> str:
     """Where a batch is."""
     return f"/v1/batches/{batch_id}"
+
+
+def image_path(image_id: str) -> str:
+    """Where an image is."""
+    return f"/v1/images/{image_id}"
 
 
 def path(job_id: str) -> str:

@@ -132,7 +132,39 @@ IMAGE: dict[str, Any] = {
     "created_at": "2026-11-23T08:39:35.120Z",
     "kept": True,
     "expires_at": None,
-    "links": {"self": f"/v1/images/{IMAGE_ID}", "content": f"/v1/images/{IMAGE_ID}/content"},
+    "links": {
+        "self": f"/v1/images/{IMAGE_ID}",
+        "content": f"/v1/images/{IMAGE_ID}/content",
+        "info": f"/v1/images/{IMAGE_ID}/info",
+    },
+}
+
+INFO: dict[str, Any] = {
+    "id": IMAGE_ID,
+    "format": "jpeg",
+    "content_type": "image/jpeg",
+    "width": 2000,
+    "height": 1500,
+    "frames": 1,
+    "bytes": 144304,
+    "sha256": SHA256,
+    "has_alpha": False,
+    "icc_profile": "Display P3",
+    "exif": {
+        "Make": "Maker",
+        "Orientation": 1,
+        "ExposureTime": 0.004,
+        "LensSpecification": [4.25, 6, 1.8, 2.4],
+    },
+    "gps": None,
+    "dominant_color": "#786c64",
+    "average_color": "#878787",
+    "palette": [{"color": "#786c64", "share": 0.68}, {"color": "#a7c6e0", "share": 0.32}],
+    "blurhash": "TqGb-kbJWA?wa~axt-Wra{p0WEj[",
+    "thumbhash": "4QcOHQR3h393p3iYh3Z4aKaDYCkI",
+    "phash": "888490af3f7b4f70",
+    "data_uri": "data:image/webp;base64,UklGRiQAAABXRUJQVlA4IBgAAAAwAQCdASoQAAwAAsBMJaQAA3AA/vAnAAA=",
+    "links": {"self": f"/v1/images/{IMAGE_ID}/info", "image": f"/v1/images/{IMAGE_ID}"},
 }
 
 BATCH: dict[str, Any] = {

@@ -20,7 +20,7 @@ Examples:
 
 #: They write for a reader who may leave early; then they end quietly, as every filter does. (A server
 #: must live through it.)
-_FILTERS = frozenset({"config", "process"})
+_FILTERS = frozenset({"config", "info", "process"})
 
 
 class _Commands(click.Group):

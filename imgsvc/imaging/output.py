@@ -38,6 +38,11 @@ class Rendered:
     frames: int
     warnings: tuple[str, ...] = ()
 
+    @property
+    def media_type(self) -> str:
+        """What the data is."""
+        return self.format.media_type
+
 
 @dataclass(slots=True)
 class Place:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from imgsvc.errors import ImgsvcError, InternalError, NotFound, Problem, from_problem
+from imgsvc.imaging.analysis import ANALYSIS_VERSION
 from imgsvc.imaging.version import RENDER_VERSION
 from imgsvc.jobs import Image, Step
 from imgsvc.pipeline import Pipeline
@@ -21,7 +22,7 @@ from imgsvc.service.failures import Failures
 from imgsvc.service.flights import Flight, Flights
 from imgsvc.service.requests import RenderStats
 from imgsvc.storage import Storage
-from imgsvc.worker import Outcome, Target, Task
+from imgsvc.worker import Kind, Outcome, Target, Task
 
 #: Images whose facts are kept in mind: a hit asks no database.
 _IN_MIND = 4096
@@ -53,6 +54,27 @@ class _Made:
     data: bytes
     queue_ms: float
     steps: Sequence[Step]
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """Something to be made of an image: what it is known by, and what a worker is told."""
+
+    #: sha256 of all that its bytes depend on.
+    digest: str
+    spec: str
+    kind: Kind = Kind.RENDER
+
+
+def analysis(image: Image) -> Making:
+    """What is told of an image (`/v1/images/{id}/info`)."""
+    parts = (image.sha256, "analysis", str(ANALYSIS_VERSION))
+    return Making(hashlib.sha256("\n".join(parts).encode()).hexdigest(), "analyse", Kind.ANALYSE)
+
+
+def rendering(image: Image, pipeline: Pipeline) -> Making:
+    """A picture of an image."""
+    return Making(digest(image, pipeline), pipeline.text)
 
 
 def digest(image: Image, pipeline: Pipeline, path: str = "direct") -> str:
@@ -111,7 +133,10 @@ class Renders:
 
     async def find(self, image: Image, pipeline: Pipeline) -> Render | None:
         """A picture that is kept, None where it has to be made. Close `Render.blob`."""
-        kept = await self.cache.find(digest(image, pipeline))
+        return await self._find(rendering(image, pipeline))
+
+    async def _find(self, making: Making) -> Render | None:
+        kept = await self.cache.find(making.digest)
         if kept is None:
             return None
         self.cache.counts.hits += 1
@@ -124,13 +149,20 @@ class Renders:
         no lane was free in time, Draining, the ImageRefused and TaskFailed errors, NotFound when the image
         went meanwhile, InsufficientStorage. Close `Render.blob`.
         """
-        what = digest(image, pipeline)
-        flight = self._flights.get(what)
+        return await self._shared_or_made(image, rendering(image, pipeline))
+
+    async def analysis(self, image: Image) -> Render:
+        """What is told of an image, as JSON, kept or made as pictures are; raises as `make`."""
+        making = analysis(image)
+        return await self._find(making) or await self._shared_or_made(image, making)
+
+    async def _shared_or_made(self, image: Image, making: Making) -> Render:
+        flight = self._flights.get(making.digest)
         way = Way.MISS if flight is None else Way.SHARED
         if flight is None:
-            self._check_failed(what, image)
+            self._check_failed(making.digest, image)
             self.cache.counts.misses += 1
-            flight = self._flights.begin(what, image.id, lambda own: self._make(own, what, image, pipeline))
+            flight = self._flights.begin(making.digest, image.id, lambda own: self._make(own, image, making))
         else:
             self._shared += 1
         made = await flight.join()
@@ -173,33 +205,30 @@ class Renders:
             self._spared += 1
             raise from_problem(problem)
 
-    async def _make(
-        self, flight: Flight[_Made | Problem], what: str, image: Image, pipeline: Pipeline
-    ) -> _Made | Problem:
+    async def _make(self, flight: Flight[_Made | Problem], image: Image, making: Making) -> _Made | Problem:
         """Run the task: what it made, or the problem that everybody who waits is told."""
         try:
-            return await self._run(flight, what, image, pipeline)
+            return await self._run(flight, image, making)
         except ImgsvcError as error:
             problem = error.problem
             if isinstance(error, InternalError) and not await self._is_there(image):
                 problem = NotFound("there is no such image").problem
             if not flight.stale:
-                self._failures.add(what, image.id, problem)
+                self._failures.add(making.digest, image.id, problem)
             return problem
 
-    async def _run(
-        self, flight: Flight[_Made | Problem], what: str, image: Image, pipeline: Pipeline
-    ) -> _Made:
-        key = self.cache.fresh(image.id, what)
-        target = Target(name="default", spec=pipeline.text, key=key, stamped=True)
+    async def _run(self, flight: Flight[_Made | Problem], image: Image, making: Making) -> _Made:
+        key = self.cache.fresh(image.id, making.digest)
+        target = Target(name="default", spec=making.spec, key=key, stamped=True)
         task = Task(
+            kind=making.kind,
             storage=self._storage.url,
             source=image.key,
             source_bytes=image.bytes,
             targets=(target,),
             limits=self._calls.limits,
         )
-        suspect = Suspect(image.id, frozenset({pipeline.text}))
+        suspect = Suspect(image.id, frozenset({making.spec}))
         try:
             called = await self._calls.run(task, image.bytes, suspect, flight.start)
             if called.report.outcome is not Outcome.SUCCEEDED:

@@ -54,7 +54,7 @@ def test_help_lists_every_command_with_examples(tmp_path: Path) -> None:
     for arguments in ((), ("--help",), ("-h",)):
         found = run(tmp_path, *arguments)
         assert found.returncode == 0
-        for word in (b"serve", b"process", b"healthcheck", b"config", b"gc", b"Examples:"):
+        for word in (b"serve", b"process", b"healthcheck", b"config", b"gc", b"info", b"Examples:"):
             assert word in found.stdout
 
 
@@ -269,4 +269,32 @@ def test_a_reader_that_leaves_early_ends_it_quietly(folder: Path) -> None:
     finally:
         os.close(writing)
     assert found.returncode == -13
+    assert b"Traceback" not in found.stderr
+
+
+def test_what_a_picture_looks_like_is_told_as_json(folder: Path) -> None:
+    found = run(folder, "info", "a.jpg")
+    assert found.returncode == 0, found.stderr
+    told = json.loads(found.stdout)
+    assert (told["file"], told["format"], told["width"], told["height"]) == ("a.jpg", "jpeg", 400, 300)
+    assert told["bytes"] == (folder / "a.jpg").stat().st_size
+    assert told["palette"][0]["color"] == told["dominant_color"]
+    assert told["gps"] is None
+
+
+def test_a_picture_is_told_of_alike_from_standard_input(folder: Path) -> None:
+    file, stdin = (
+        json.loads(run(folder, "info", name, stdin=(folder / "b.png").read_bytes()).stdout)
+        for name in ("b.png", "-")
+    )
+    assert (file.pop("file"), stdin.pop("file")) == ("b.png", "-")
+    assert file == stdin
+
+
+def test_of_several_files_those_that_are_no_pictures_are_named(folder: Path) -> None:
+    found = run(folder, "info", "a.jpg", "notes.jpg", "gone.jpg", "b.png")
+    assert found.returncode == 1
+    assert found.stdout.count(b'"phash"') == 2
+    assert b"imgsvc: notes.jpg: the file is not an image" in found.stderr
+    assert b"imgsvc: gone.jpg: No such file" in found.stderr
     assert b"Traceback" not in found.stderr

@@ -9,6 +9,7 @@ from pydantic.json_schema import models_json_schema
 
 from imgsvc.api.schemas.batches import BatchListShape, BatchShape
 from imgsvc.api.schemas.images import ImageListShape, ImageShape
+from imgsvc.api.schemas.info import InfoShape
 from imgsvc.api.schemas.jobs import CanceledShape, JobListShape, JobShape
 from imgsvc.api.schemas.operations import ExplainedShape, OperationsShape, PresetsShape
 from imgsvc.api.schemas.pipelines import pipelines
@@ -31,6 +32,7 @@ __all__ = [
     "ExplainedShape",
     "ImageListShape",
     "ImageShape",
+    "InfoShape",
     "JobListShape",
     "JobShape",
     "LiveShape",
@@ -58,6 +60,7 @@ SHAPES: dict[str, type[BaseModel]] = {
         BatchListShape,
         ImageShape,
         ImageListShape,
+        InfoShape,
         CanceledShape,
         PausedShape,
         PurgedShape,

@@ -12,6 +12,7 @@ class ImageLinksShape(Shape):
 
     self: str
     content: str
+    info: str
 
 
 class ImageShape(Shape):

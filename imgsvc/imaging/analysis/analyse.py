@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from base64 import b64encode
 from dataclasses import dataclass
+from functools import cached_property
 from typing import BinaryIO, ClassVar
 
 from PIL import Image
@@ -15,6 +16,7 @@ from imgsvc.imaging.analysis import exif, metadata
 from imgsvc.imaging.analysis.document import Analysis, Tone
 from imgsvc.imaging.budget import check_decoding
 from imgsvc.imaging.decode import decode
+from imgsvc.imaging.facts import Facts
 from imgsvc.imaging.faults import working
 from imgsvc.imaging.limits import Limits
 from imgsvc.imaging.source import Source, open_source
@@ -38,19 +40,28 @@ _LONG, _SHORT = 4, 3
 _WORKING = 8
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Analysed:
-    """What was found, and of what: the size as displayed, and the frames of the file."""
+    """What was found, and of what."""
 
     analysis: Analysis
-    size: Size
-    frames: int
+    facts: Facts
     media_type: ClassVar[str] = "application/json"
 
     @property
-    def data(self) -> bytes:
+    def size(self) -> Size:
+        """The picture's, as displayed."""
+        return self.facts.size
+
+    @property
+    def frames(self) -> int:
+        """The file's; only the first is looked at."""
+        return self.facts.frames
+
+    @cached_property
+    def data(self) -> memoryview:
         """The analysis as JSON."""
-        return self.analysis.model_dump_json().encode()
+        return memoryview(self.analysis.model_dump_json().encode())
 
 
 def analyse(file: BinaryIO, limits: Limits, clock: Clock, output: str | None = None) -> Analysed:
@@ -77,7 +88,7 @@ def analyse(file: BinaryIO, limits: Limits, clock: Clock, output: str | None = N
             **_colours(picture),
             **_placeholders(picture),
         )
-    return Analysed(analysis, source.facts.size, source.facts.frames)
+    return Analysed(analysis, source.facts)
 
 
 def _upright(image: Image.Image, source: Source) -> Image.Image:

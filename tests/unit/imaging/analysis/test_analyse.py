@@ -18,7 +18,7 @@ from imgsvc.raster import phash, resample
 from imgsvc.raster.geometry import Size
 from tests import hostile, profiles
 from tests.photos import photo, picture
-from tests.unit.imaging.analysis.blocks import block, ratios, text
+from tests.unit.imaging.analysis.blocks import block, entries, ratios, text
 
 RED = (200, 30, 30)
 
@@ -161,6 +161,22 @@ def test_where_it_was_taken_is_kept_apart() -> None:
     assert (found.gps.latitude, found.gps.longitude) == (52, 13)
 
 
+@pytest.mark.parametrize(
+    "exif",
+    [
+        hostile.exif_loop(),
+        b"Exif\0\0II*\0\xff\xff\xff\xff",
+        entries(*[(0x1000 + number, 7, 60_000, 8) for number in range(5000)]) + bytes(4000),
+    ],
+    ids=["loop", "nowhere", "crowd"],
+)
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
+def test_hostile_exif_says_nothing_and_fails_nothing(format: str, exif: bytes) -> None:
+    found = look(photo(64, 48, format=format, exif=exif))
+    assert (found.exif, found.gps) == ({}, None)
+    assert found.palette
+
+
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "AVIF"])
 def test_exif_is_found_in_every_format(format: str) -> None:
     data = photo(64, 48, format=format, exif=block(text(0x010F, "Maker")))
@@ -209,5 +225,5 @@ def test_what_memory_can_not_hold_is_refused_before_it_is_decoded() -> None:
 
 def test_the_json_is_the_analysis() -> None:
     found = analyse(io.BytesIO(photo()), Limits(), Clock())
-    assert json.loads(found.data) == found.analysis.model_dump(mode="json")
+    assert json.loads(bytes(found.data)) == found.analysis.model_dump(mode="json")
     assert (found.size, found.frames) == (Size(160, 120), 1)
