@@ -70,4 +70,6 @@ def _spellings(request: Request) -> Iterator[str]:
     image, written = request.path_params["image"], request.path_params["ops"]
     yield f"/r/{image}/{written}"
     with suppress(InvalidOperation):
-        yield f"/r/{image}/{door(request).grammar.load(written).text}"
+        pipeline = door(request).grammar.load(written)
+        for text in dict.fromkeys((pipeline.written, pipeline.text)):
+            yield f"/r/{image}/{text}"

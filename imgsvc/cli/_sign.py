@@ -78,12 +78,11 @@ def _source(given: str) -> bytes:
 
 
 def _pipeline(given: str, settings: Settings) -> str:
-    """The pipeline's text as it is signed: a preset as it is written, for it may change under its link."""
+    """The pipeline's text as it is signed: presets by their names, for they may change under their links."""
     with refusals():
         grammar = Grammar(testing=settings.test_operations, presets=presets(settings))
     try:
-        pipeline = grammar.load(given)
-        return given.strip() if pipeline.presets else pipeline.text
+        return grammar.load(given).written
     except InvalidOperation as error:
         faults = [fault.detail for fault in error.problem.errors] or [str(error)]
         raise click.UsageError("\n".join(faults)) from None

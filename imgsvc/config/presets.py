@@ -61,7 +61,7 @@ def _presets(file: Path, *, testing: bool) -> Presets:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text("utf-8"))
+        return tomllib.loads(file.read_text("utf-8-sig"))
     except tomllib.TOMLDecodeError as error:
         raise SettingsRefused([f"{file}: not TOML: {error}"]) from None
     except UnicodeDecodeError:

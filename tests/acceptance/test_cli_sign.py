@@ -120,11 +120,11 @@ def test_without_keys_there_is_nothing_to_sign_with() -> None:
     assert "IMGSVC_SIGNING_KEYS is not set" in found.stderr
 
 
-def test_a_preset_is_signed_as_it_is_written_and_an_unknown_one_is_a_misuse(tmp_path: Path) -> None:
+def test_a_preset_is_signed_by_its_name_and_an_unknown_one_is_a_misuse(tmp_path: Path) -> None:
     file = tmp_path / "imgsvc.toml"
     file.write_text('[presets]\navatar = "resize:128x128,fit=cover/webp"\n')
-    found = run(IMAGE, "preset:avatar", IMGSVC_CONFIG=str(file))
-    assert checked(found.stdout) == (":", f"/r/{IMAGE}/preset:avatar".encode(), None)
+    found = run(IMAGE, "blur:2.50|preset: avatar ", IMGSVC_CONFIG=str(file))
+    assert checked(found.stdout) == (":", f"/r/{IMAGE}/blur:2.5/preset:avatar".encode(), None)
     unknown = run(IMAGE, "preset:avatr", IMGSVC_CONFIG=str(file))
     assert unknown.returncode == 2
     assert "did you mean 'avatar'?" in unknown.stderr

@@ -35,8 +35,8 @@ LIMIT = parameter(
 )
 CURSOR = parameter("query", "cursor", "The `next_cursor` of the page before.")
 _OPS = (
-    "The pipeline, as text or as JSON. `GET /v1/operations` lists the operations; "
-    "`GET /v1/operations:explain` says how a pipeline is understood."
+    "The pipeline, as text or as JSON. `GET /v1/operations` lists the operations, "
+    "`GET /v1/presets` the presets; `GET /v1/operations:explain` says how a pipeline is understood."
 )
 _OUTPUTS = (
     "Instead of `ops`: a JSON object of named pipelines; all come from one decode. One that is an object, "

@@ -10,6 +10,7 @@ import pytest
 from imgsvc.api import ApiOptions
 from imgsvc.api.schemas import PresetsShape
 from imgsvc.pipeline.definitions import Definition, define
+from imgsvc.signing import Keyring, link
 from tests.unit.api.served import api, picture, problem, running, size_of
 
 pytestmark = pytest.mark.anyio
@@ -205,3 +206,23 @@ async def test_where_only_presets_are_rendered_nothing_else_is(tmp_path: Path) -
         assert (await client.post("/v1/process?ops=grayscale", content=picture())).status_code == 200
         job = await client.post("/v1/jobs?ops=grayscale/png", content=picture(), headers=WAIT)
         assert job.json()["status"] == "succeeded"
+
+
+async def test_a_preset_is_signed_by_its_name_in_whatever_spelling(tmp_path: Path) -> None:
+    ring = Keyring.parse("web:0123456789abcdef0123456789abcdef")
+    options = ApiOptions(presets=PRESETS, signing=ring)
+    async with running(api(tmp_path, options)) as client:
+        image = await stored(client)
+        by_name = ring.sign(f"/r/{image}/preset:small/blur:2.5")
+        written_out = ring.sign(f"/r/{image}/resize:20x/blur:2.5")
+        for signed in (by_name, written_out):
+            for ops in ("preset:small/blur:2.5", "preset:name=small|blur:2.50"):
+                assert (await client.get(link(f"/r/{image}/{ops}", signed))).status_code == 200
+        other = await client.get(link(f"/r/{image}/preset:small/blur:2.6", by_name))
+        assert problem(other) == (403, "signature-invalid")
+    fenced = ApiOptions(presets=PRESETS, signing=ring, presets_only=True)
+    async with running(api(tmp_path, fenced)) as client:
+        image = await stored(client)
+        assert problem(await client.get(f"/r/{image}/preset:small")) == (403, "signature-invalid")
+        path = f"/r/{image}/resize:20x"
+        assert problem(await client.get(link(path, ring.sign(path)))) == (422, "invalid-operation")

@@ -131,6 +131,11 @@ def test_a_file_that_is_no_text_is_refused(write: Write, tmp_path: Path) -> None
     assert faults() == (f"{file}: not TOML: it is no UTF-8",)
 
 
+def test_the_mark_that_some_editors_put_before_a_file_is_none_of_its_content(write: Write) -> None:
+    write('\ufeff[presets]\r\na = "flip"\r\n')
+    assert list(presets(load())) == ["a"]
+
+
 def test_operations_for_tests_are_taken_only_where_they_exist(write: Write) -> None:
     write('[presets]\na = "test-sleep:1"')
     assert "there is no operation 'test-sleep'" in faults()[0]
