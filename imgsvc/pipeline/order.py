@@ -74,12 +74,12 @@ def judge(reader: Reader, parts: Sequence[Part]) -> None:
     operations = 0
     for index, part in enumerate(parts):
         before = operations
-        for place, kind in enumerate(part.kinds):
+        for kind in part.kinds:
             if kind is not None and issubclass(kind, Ending):
                 if index != len(parts) - 1:
                     _fault(reader, part, f"{part.said('the format ', kind)} can only be last")
                 continue
-            if kind is not None and kind.first_only and index + place:
+            if kind is not None and kind.first_only and index:
                 _fault(reader, part, f"{part.said('', kind)} can only be first")
             operations += 1
         if before <= MAX_OPERATIONS < operations:
