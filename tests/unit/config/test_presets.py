@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -154,3 +155,12 @@ def test_a_service_that_is_to_make_presets_only_must_have_some(write: Write, tmp
         served(load(presets_only=True))
     write('[presets]\na = "flip"')
     assert list(served(load(presets_only=True))) == ["a"]
+
+
+def test_the_file_that_the_documentation_shows_is_one(write: Write) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "presets.md").read_text("utf-8")
+    (shown,) = re.findall(r"^```toml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    write(shown)
+    found = presets(load())
+    assert found["card"].pipeline.text == "resize:1600x/sharpen/jpeg:85,progressive"
+    assert found["card"].description == "A picture in a list"
