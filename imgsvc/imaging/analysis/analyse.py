@@ -73,7 +73,7 @@ def analyse(file: BinaryIO, limits: Limits, clock: Clock, output: str | None = N
     source = open_source(file, limits)
     factor = max(source.facts.size) / _COLOURS
     check_decoding(source.facts, limits, factor)
-    profile, block = icc.name(source.profile), exif.read(source.image.info.get("exif"))
+    profile, block = icc.name(source.profile), exif.read(exif.block_of(source.image.info))
     with clock.step("decode") as step:
         image = next(decode(source, limits, factor=factor)).take()
         step.sees(None, source.facts.orientation.size(Size(*image.size)))

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 #: What the block begins with in a JPEG; elsewhere it may be missing.
 _PREFIX = b"Exif\0\0"
+#: The text chunk of a PNG that holds a block where no chunk of its own does.
+_WRITTEN = "Raw profile type exif"
 #: The byte order, by the mark at the start of a TIFF file.
 _ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
 #: Fields whose value is the place of another directory: Exif and GPS.
@@ -48,6 +51,17 @@ def read(data: bytes | None) -> Block:
     fields = dict(directory(_place(first.get(_EXIF))))
     gps = directory(_place(first.get(_GPS)))
     return Block({**fields, **first}, gps)
+
+
+def block_of(info: Mapping[Any, object]) -> bytes | None:
+    """The EXIF block among what Pillow has found at the head of a file."""
+    found, written = info.get("exif"), info.get(_WRITTEN)
+    if isinstance(found, bytes):
+        return found
+    try:  # ImageMagick's way in PNG before 2017: lines with the name, the length, and the bytes in hex
+        return bytes.fromhex("".join(written.split("\n")[3:])) if isinstance(written, str) else None
+    except ValueError:
+        return None
 
 
 def _place(value: Value | None) -> int | None:

@@ -16,7 +16,12 @@ CALLS = {
     *(("post", "/v1/jobs/{}/cancel"), ("post", "/v1/jobs:cancel"), ("post", "/v1/jobs/{}/retry")),
     *(("get", "/v1/jobs/{}/result"), ("get", "/v1/jobs/{}/results/{}"), ("get", "/v1/jobs/{}/results.zip")),
     *(("post", "/v1/images"), ("get", "/v1/images"), ("get", "/v1/images/{}"), ("delete", "/v1/images/{}")),
-    *(("get", "/v1/images/{}/content"), ("post", "/v1/process"), ("get", "/v1/operations")),
+    *(
+        ("get", "/v1/images/{}/info"),
+        ("get", "/v1/images/{}/content"),
+        ("post", "/v1/process"),
+        ("get", "/v1/operations"),
+    ),
     *(("get", "/v1/operations:explain"), ("get", "/v1/stats"), ("get", "/v1/workers")),
     *(("post", "/v1/queue:pause"), ("post", "/v1/queue:resume"), ("get", "/livez"), ("get", "/readyz")),
     *(("get", "/version"), ("get", "/problems/{}")),

@@ -13,7 +13,7 @@ from imgsvc import dispatch, plugins, storage
 from imgsvc.dispatch import Dispatcher, LaneState, Resources, Slot
 from imgsvc.errors import Draining, ImageCorrupt, UnsupportedMediaType
 from imgsvc.imaging import Limits
-from imgsvc.worker import Outcome, Report, Task
+from imgsvc.worker import Kind, Outcome, Report, Task
 from tests.unit.scheduler.bench import until
 
 pytestmark = pytest.mark.anyio
@@ -57,6 +57,15 @@ async def test_a_task_comes_to_a_report_that_is_plain_and_small(dispatcher: Disp
     assert [blobs.size(result.key) for result in report.results] == [
         result.bytes for result in report.results
     ]
+
+
+async def test_an_analysis_is_a_task_like_any_other(dispatcher: Dispatcher, work: Work) -> None:
+    task = work("analyse").model_copy(update={"kind": Kind.ANALYSE})
+    report = await run(dispatcher, task)
+    assert report.outcome is Outcome.SUCCEEDED
+    (result,) = report.results
+    assert json.loads(storage.connect(task.storage).read(result.key))["palette"]
+    assert len(json.dumps(report.model_dump(mode="json"))) < 4096
 
 
 async def test_a_refusal_is_a_report_too(dispatcher: Dispatcher, work: Work, photo: Photo) -> None:

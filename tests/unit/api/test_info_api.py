@@ -12,6 +12,7 @@ import pytest
 
 from imgsvc.api import ApiOptions, examples
 from imgsvc.api.schemas import InfoShape
+from imgsvc.scheduler import Suspect
 from tests.photos import photo
 from tests.unit.api.served import api, problem, running
 from tests.unit.imaging.analysis.blocks import block, ratios, text
@@ -173,6 +174,28 @@ async def test_without_a_lane_it_waits_no_longer_than_a_call(tmp_path: Path) -> 
         assert int(answer.headers["retry-after"]) >= 1
         await busy
         await told(door, url)
+
+
+async def test_work_that_loses_its_workers_is_held_like_any_other(tmp_path: Path) -> None:
+    app = api(tmp_path, quarantine_after=1)
+    async with running(app) as door:
+        image = await stored(door)
+        scheduler = app.fastapi.state.door.service._scheduler
+        await scheduler.lost(Suspect(image["id"], frozenset({"analyse"})), scheduler.quarantine.now())
+        answer = await door.get(image["links"]["info"])
+        assert problem(answer) == (422, "worker-crashed")
+        assert (await door.get(f"/r/{image['id']}/png")).status_code == 200, "other work on the same image"
+        assert (await tasks(door)) == 1
+
+
+async def test_a_server_that_stops_tells_what_it_knows_and_looks_into_nothing_new(tmp_path: Path) -> None:
+    app = api(tmp_path)
+    async with running(app) as door:
+        known, other = await stored(door), await stored(door, photo(seed=9))
+        before = await told(door, known["links"]["info"])
+        app.fastapi.state.door.service.drain()
+        assert await told(door, known["links"]["info"]) == before
+        assert problem(await door.get(other["links"]["info"])) == (503, "draining")
 
 
 @pytest.mark.parametrize("id", [NOBODY, "nonsense", NOBODY.upper()])

@@ -158,3 +158,17 @@ def test_a_damaged_block_is_read_as_far_as_it_goes() -> None:
                 data[chance.randrange(len(data))] = chance.choice([0, 1, 8, 0x7F, 0xFF])
         found = exif.read(bytes(data))
         assert isinstance(found.fields, dict)
+
+
+def test_a_png_of_old_has_its_block_in_a_text() -> None:
+    data = block(text(MAKE, "Maker"))
+    digits = data.hex()
+    lines = "\n".join(digits[start : start + 72] for start in range(0, len(digits), 72))
+    written = {"Raw profile type exif": f"\nexif\n{len(data):8}\n{lines}\n"}
+    assert exif.block_of(written) == data
+    assert exif.block_of(written | {"exif": b"II*\0"}) == b"II*\0", "a chunk of its own is better"
+
+
+@pytest.mark.parametrize("written", ["", "\n", "\nexif\n  12\nnot hex", "\nexif\n", 5, None])
+def test_a_text_that_is_no_block_is_none(written: object) -> None:
+    assert not exif.block_of({"Raw profile type exif": written})
