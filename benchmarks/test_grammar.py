@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from imgsvc.errors import InvalidOperation
 from imgsvc.pipeline import Grammar, Pipeline
 from imgsvc.pipeline.definitions import Definition, define
+from imgsvc.pipeline.negotiation import accepted, resolve
 
+ACCEPT = "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8"
 TEXT = "crop:0.8x0.8,gravity=ne/resize:300x200,fit=cover/sharpen:1.5/webp:82"
 
 
@@ -50,6 +53,19 @@ def test_load_json(benchmark: BenchmarkFixture) -> None:
 def test_write_text(benchmark: BenchmarkFixture) -> None:
     made = Grammar().parse(TEXT)
     assert benchmark(lambda: Pipeline(made.operations, made.format).text) == TEXT
+
+
+@pytest.mark.parametrize("again", [True, False], ids=["again", "anew"])
+def test_resolve(benchmark: BenchmarkFixture, again: bool) -> None:
+    """What `auto` is for a browser, whose `Accept` has been read before or has not."""
+    pipeline = Grammar().parse("resize:300x200/auto")
+
+    def resolved() -> Pipeline:
+        if not again:
+            accepted.cache_clear()
+        return resolve(pipeline, ACCEPT, has_alpha=False, source_format="jpeg", moves=False)
+
+    assert benchmark(resolved).format is not None
 
 
 def test_refuse(benchmark: BenchmarkFixture) -> None:

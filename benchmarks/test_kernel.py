@@ -18,6 +18,7 @@ from imgsvc.imaging.source import open_source
 from imgsvc.pipeline import Grammar
 from imgsvc.raster import memory, resample
 from imgsvc.raster.geometry import Size
+from imgsvc.raster.likeness import Likeness
 
 LIMITS = Limits()
 FORMATS = ["jpeg", "progressive", "png", "webp"]
@@ -76,6 +77,28 @@ def test_encode(benchmark: BenchmarkFixture, size: tuple[int, int], name: str) -
     picture = Picture((scene().resize(size, Image.Resampling.LANCZOS),))
     encoder = formats.registry()[name]()
     assert benchmark(lambda: encoder.encode(picture, io.BytesIO())) is None
+
+
+@pytest.mark.parametrize("how", ["auto", "fits"])
+@pytest.mark.parametrize("name", ["avif", "jpeg", "webp"])
+@pytest.mark.parametrize("size", RESULTS.values(), ids=RESULTS.keys())
+def test_find_a_quality(benchmark: BenchmarkFixture, size: tuple[int, int], name: str, how: str) -> None:
+    """To be compared with `test_encode`: what looking for a quality costs."""
+    if name == "avif" and size == RESULTS["1600"]:
+        pytest.skip("nine encodings of a second each")
+    picture, kind = Picture((scene().resize(size, Image.Resampling.LANCZOS),)), formats.registry()[name]
+    usual = io.BytesIO()
+    kind().encode(picture, usual)
+    found = {"quality": "auto"} if how == "auto" else {"max_bytes": usual.tell() * 2 // 3}
+    encoder = kind.model_validate(found)
+    assert benchmark(lambda: encoder.encode(picture, io.BytesIO()))
+
+
+@pytest.mark.parametrize("size", RESULTS.values(), ids=RESULTS.keys())
+def test_likeness(benchmark: BenchmarkFixture, size: tuple[int, int]) -> None:
+    picture = scene().resize(size, Image.Resampling.LANCZOS)
+    likeness = Likeness(picture)
+    assert benchmark(likeness.difference, picture) == 0
 
 
 @pytest.mark.parametrize("ops", ["thumbnail:256x256", "resize:800x/webp", "resize:1600x"])

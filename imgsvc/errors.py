@@ -284,9 +284,10 @@ class ImageTooLargeForMemory(ImageRefused):
 
 
 class OutputTooLarge(ImageRefused):
-    """The result of an operation would be larger than the service makes.
+    """The result would be larger than the service makes, or than `max_bytes` allows.
 
-    Counted as width x height x frames after each operation (`IMGSVC_MAX_OUTPUT_PIXELS`).
+    Counted as width x height x frames after each operation (`IMGSVC_MAX_OUTPUT_PIXELS`), or as the bytes
+    that the format has at its lowest quality.
     """
 
     code = "output-too-large"

@@ -158,6 +158,8 @@ class Step(_Value):
     cpu_ms: float
     before: tuple[int, int] | None
     after: tuple[int, int] | None
+    #: What was found on the way: `quality 71`.
+    note: str | None = None
 
 
 class Timings(_Value):

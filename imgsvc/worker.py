@@ -245,6 +245,7 @@ def _step(timed: Timed) -> Step:
         cpu_ms=timed.cpu_ms,
         before=timed.before,
         after=timed.after,
+        note=timed.note,
     )
 
 

@@ -24,9 +24,6 @@ SAFE = {
     "Cross-Origin-Resource-Policy": "cross-origin",
 }
 
-#: What an answer says whose format was chosen by what the client accepts.
-VARY = {"Vary": "Accept"}
-
 
 @dataclass(frozen=True, slots=True)
 class File:

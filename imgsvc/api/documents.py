@@ -191,7 +191,7 @@ def current(step: str | None, outputs: int = 1) -> str | None:
 def server_timing(queue_ms: float | None, steps: Sequence[Step]) -> str:
     """A Server-Timing header: the wait, then every step in its order."""
     entries = [] if queue_ms is None else [f"queue;dur={_short(queue_ms)}"]
-    entries += [f"{step.op};dur={_short(step.wall_ms)}" for step in steps]
+    entries += [f"{step.op}{_told(step.note)};dur={_short(step.wall_ms)}" for step in steps]
     return ", ".join(entries)
 
 
@@ -275,6 +275,10 @@ def _attempt(attempt: Attempt) -> Document:
         "outcome": attempt.outcome,
         "lane": attempt.lane,
     }
+
+
+def _told(note: str | None) -> str:
+    return "" if note is None else f';desc="{note}"'
 
 
 def _short(ms: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import BinaryIO, ClassVar, Self
+from typing import BinaryIO, ClassVar, Literal, Self
 
 from PIL.Image import Image
 from pydantic import BaseModel, ConfigDict
@@ -82,7 +82,11 @@ class Format(Ending):
         return None
 
     @classmethod
-    def wished(cls, quality: int | None) -> Self:  # noqa: ARG003  # not every encoder has such a thing
+    def wished(
+        cls,
+        quality: int | Literal["auto"] | None,  # noqa: ARG003  # not every encoder has such a thing
+        max_bytes: int | None,  # noqa: ARG003  # as above
+    ) -> Self:
         """This format as someone wants it who did not name it: `quality` is on the scale of JPEG's."""
         return cls()
 
@@ -93,9 +97,10 @@ class Format(Ending):
         """
         return 0
 
-    def encode(self, picture: Picture, file: BinaryIO) -> None:
-        """Write the picture to `file`.
+    def encode(self, picture: Picture, file: BinaryIO) -> int | None:
+        """Write the picture to `file`; the quality where that was found, not given.
 
-        Frames are of mode L, LA, RGB or RGBA; where the format has no alpha it is flattened on white.
+        Raises OutputTooLarge where it can't be as small as asked. Frames are of mode L, LA, RGB or RGBA;
+        where the format has no alpha it is flattened on white.
         """
         raise NotImplementedError

@@ -7,7 +7,8 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from imgsvc.formats._base import Ending
+from imgsvc.formats._base import Ending, Format
+from imgsvc.formats._quality import MaxBytes, Quality
 
 
 class Auto(Ending):
@@ -23,9 +24,12 @@ class Auto(Ending):
     aliases: ClassVar[Mapping[str, str]] = {"q": "quality"}
     example: ClassVar[str] = "auto"
 
-    quality: int | None = Field(
+    quality: Quality | None = Field(
         default=None,
-        ge=1,
-        le=100,
-        description="On the scale of JPEG and WebP; AVIF gets what looks alike, PNG and GIF have none.",
+        description="On the scale of JPEG and WebP, or `auto`; AVIF gets its like, PNG and GIF have none.",
     )
+    max_bytes: MaxBytes = Field(default=None, description="As that of JPEG, WebP and AVIF; others have none.")
+
+    def of(self, kind: type[Format]) -> Format:
+        """The wish for a format, once that is known."""
+        return kind.wished(self.quality, self.max_bytes)

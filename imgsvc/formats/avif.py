@@ -10,9 +10,11 @@ from pydantic import Field
 from typing_extensions import override
 
 from imgsvc.formats._base import Format, Picture
+from imgsvc.formats._quality import MaxBytes, Quality, Scale, write
 
 #: The quality that a JPEG has by default; ours by default looks like it.
 _USUAL_JPEG = 80
+_SCALE = Scale(usual=58, least=30, most=90, power=2.5)
 
 
 class Avif(Format):
@@ -34,20 +36,31 @@ class Avif(Format):
     encode_bytes_per_pixel: ClassVar[float] = 46
     decode_least: ClassVar[float] = 9
 
-    quality: int = Field(default=55, ge=1, le=100, description="Of the encoder: 1 is worst, 100 largest.")
+    quality: Quality = Field(
+        default=55,
+        description="Of the encoder: 1 is worst, 100 largest; `auto` is the least that looks the same.",
+    )
     speed: int = Field(default=8, ge=0, le=10, description="Of the encoder: 10 is fastest, 0 smallest.")
+    max_bytes: MaxBytes = Field(
+        default=None, description="The most bytes: they get the largest quality, up to `quality`, that fits."
+    )
 
     @classmethod
     @override
-    def wished(cls, quality: int | None) -> Self:
-        return cls() if quality is None else cls(quality=_alike(quality))
+    def wished(cls, quality: Quality | None, max_bytes: int | None) -> Self:
+        if quality is None:
+            return cls(max_bytes=max_bytes)
+        return cls(quality=_alike(quality) if isinstance(quality, int) else quality, max_bytes=max_bytes)
 
     @override
     def encode_least(self, pixel_bytes: int) -> float:
         return 21 if pixel_bytes == 1 else 27
 
     @override
-    def encode(self, picture: Picture, file: BinaryIO) -> None:
+    def encode(self, picture: Picture, file: BinaryIO) -> int | None:
+        return write(picture, file, self._write, _SCALE, self.quality, self.max_bytes)
+
+    def _write(self, picture: Picture, file: BinaryIO, quality: int) -> None:
         frames = [frame.convert("RGBA") if frame.mode == "LA" else frame for frame in picture.frames]
         first, *others = frames
         motion = (
@@ -56,7 +69,7 @@ class Avif(Format):
         first.save(
             file,
             "AVIF",
-            quality=self.quality,
+            quality=quality,
             speed=self.speed,
             # The CPUs are shared out among workers already; one thread also makes the same bytes anywhere.
             max_threads=1,

@@ -7,15 +7,18 @@ from collections.abc import Mapping
 from typing import BinaryIO, ClassVar, Self
 
 import PIL.WebPImagePlugin  # noqa: F401  # so that Pillow need not import every plugin it has
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 from typing_extensions import override
 
 from imgsvc.formats._base import Format, Picture
+from imgsvc.formats._quality import MaxBytes, Quality, Scale, write
 from imgsvc.raster.alpha import opaque
 from imgsvc.raster.geometry import Size
 
 #: The flag "alpha" in the header of an extended file.
 _ALPHA = 0x10
+_SCALE = Scale(usual=79, least=40, most=95, power=1.25)
 
 
 class Webp(Format):
@@ -36,9 +39,26 @@ class Webp(Format):
     encode_bytes_per_pixel: ClassVar[float] = 32
     decode_least: ClassVar[float] = 16
 
-    quality: int = Field(default=80, ge=1, le=100, description="Of the encoder: 1 is worst, 100 largest.")
+    quality: Quality = Field(
+        default=80,
+        description="Of the encoder: 1 is worst, 100 largest; `auto` is the least that looks the same.",
+    )
     lossless: bool = Field(default=False, description="Keep every bit; `quality` is then effort.")
     effort: int = Field(default=2, ge=0, le=6, description="Of the encoder: 0 is fastest, 6 smallest.")
+    max_bytes: MaxBytes = Field(
+        default=None, description="The most bytes: they get the largest quality, up to `quality`, that fits."
+    )
+
+    @model_validator(mode="after")
+    def _every_bit(self) -> Self:
+        if self.lossless and (self.quality == "auto" or self.max_bytes is not None):
+            field = "quality" if self.quality == "auto" else "max_bytes"
+            raise PydanticCustomError(
+                "lossless",
+                "lossless keeps every bit: it takes no quality=auto and no max_bytes",
+                {"field": field},
+            )
+        return self
 
     @classmethod
     @override
@@ -58,15 +78,18 @@ class Webp(Format):
 
     @classmethod
     @override
-    def wished(cls, quality: int | None) -> Self:
-        return cls() if quality is None else cls(quality=quality)
+    def wished(cls, quality: Quality | None, max_bytes: int | None) -> Self:
+        return cls(max_bytes=max_bytes) if quality is None else cls(quality=quality, max_bytes=max_bytes)
 
     @override
     def encode_least(self, pixel_bytes: int) -> float:
         return 11 if self.lossless else 5
 
     @override
-    def encode(self, picture: Picture, file: BinaryIO) -> None:
+    def encode(self, picture: Picture, file: BinaryIO) -> int | None:
+        return write(picture, file, self._write, _SCALE, self.quality, self.max_bytes)
+
+    def _write(self, picture: Picture, file: BinaryIO, quality: int) -> None:
         first, *others = picture.frames
         motion = (
             {
@@ -85,7 +108,7 @@ class Webp(Format):
         first.save(
             file if buffer is None else buffer,
             "WEBP",
-            quality=self.quality,
+            quality=quality,
             lossless=self.lossless,
             method=self.effort,
             icc_profile=picture.icc or b"",

@@ -135,7 +135,8 @@ class Output:
         need = int(size.pixels * self.format.encode_bytes_per_pixel)
         with self._blamed(), clock.step("encode", self.name) as step, working(need):
             step.sees(size, size)
-            self.format.encode(self._picture(), file)
+            if (quality := self.format.encode(self._picture(), file)) is not None:
+                step.note = f"quality {quality}"
         count = self._count(file) if self.moves else 1
         self._pictures.clear()
         return Rendered(self.name, file.getbuffer(), self.format, size, count, tuple(self._warnings()))

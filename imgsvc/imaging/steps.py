@@ -44,6 +44,8 @@ class Timed:
     after: Size | None = None
     wall_ms: float = 0.0
     cpu_ms: float = 0.0
+    #: What was found on the way, for whoever looks closely.
+    note: str | None = None
 
     def sees(self, before: Size | None, after: Size) -> None:
         """Note the sizes of the picture; those of the first frame stand for all."""

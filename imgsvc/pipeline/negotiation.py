@@ -45,7 +45,7 @@ def resolve(
         name = _moving(weights, source_format)
     else:
         name = _still(weights, alpha=pipeline.alpha_after(has_alpha))
-    return replace(pipeline, format=formats.registry()[name].wished(pipeline.format.quality))
+    return replace(pipeline, format=pipeline.format.of(formats.registry()[name]))
 
 
 @lru_cache(256)

@@ -77,8 +77,7 @@ class Srcset:
         if not isinstance(self.pipeline.format, Auto):
             return (self.pipeline.encoder(source_format),)
         plain = "png" if self.pipeline.alpha_after(alpha) else "jpeg"
-        quality = self.pipeline.format.quality
-        return tuple(formats.registry()[name].wished(quality) for name in (*NEW, plain))
+        return tuple(self.pipeline.format.of(formats.registry()[name]) for name in (*NEW, plain))
 
     def _operations(self, width: int, own: int) -> tuple[Operation, ...]:
         """What makes the picture so wide.

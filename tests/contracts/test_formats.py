@@ -9,6 +9,7 @@ import pytest
 from PIL import Image, ImageFile, PngImagePlugin
 
 from imgsvc import formats, operations
+from imgsvc.errors import OutputTooLarge
 from imgsvc.formats import Format, Picture
 from imgsvc.formats._base import HEAD
 from imgsvc.pipeline import Grammar
@@ -45,6 +46,10 @@ def opened(name: str, data: bytes) -> ImageFile.ImageFile:
     return image
 
 
+def asked(name: str, **parameters: object) -> Format:
+    return ALL[name].model_validate(parameters)
+
+
 def default(name: str) -> Format:
     made = Grammar().parse(name).format
     assert isinstance(made, Format)
@@ -73,7 +78,7 @@ def test_a_choice_of_formats_is_none_itself() -> None:
 @every
 @pytest.mark.parametrize("quality", [None, 1, 80, 100])
 def test_it_knows_what_a_quality_on_the_scale_of_jpeg_means(name: str, quality: int | None) -> None:
-    made = ALL[name].wished(quality)
+    made = ALL[name].wished(quality, None)
     assert type(made) is ALL[name]
     if quality in (None, 80):
         assert made == ALL[name]()
@@ -114,6 +119,10 @@ def test_what_it_shows_is_the_picture(name: str, mode: str) -> None:
 def test_it_works_at_the_ends_of_what_it_allows(name: str) -> None:
     for made in variations(ALL[name]):
         assert isinstance(made, Format)
+        if getattr(made, "max_bytes", None) == 1:
+            with pytest.raises(OutputTooLarge):
+                encoded(made, Picture((source((16, 12), "RGB"),)))
+            continue
         for mode in MODES:
             assert opened(name, encoded(made, Picture((source((16, 12), mode),)))).size == (16, 12)
 
@@ -216,6 +225,42 @@ def test_its_files_are_recognised_by_their_first_bytes_and_no_others_are(name: s
     assert not ALL[name].recognises(b"<svg xmlns='http://www.w3.org/2000/svg'/>")
     canvas = ALL[name].canvas(data[:HEAD])
     assert canvas is None or canvas == (64, 48)
+
+
+LOSSY = [name for name in ALL if "quality" in ALL[name].model_fields]
+
+
+def test_lossy_are_those_of_which_a_quality_can_be_asked() -> None:
+    assert LOSSY == ["avif", "jpeg", "webp"]
+
+
+@pytest.mark.parametrize("name", LOSSY)
+@in_every_mode
+def test_it_is_as_small_as_asked(name: str, mode: str) -> None:
+    shown = Picture((source((64, 48), mode),))
+    least, usual = (len(encoded(made, shown)) for made in (asked(name, quality=1), default(name)))
+    most = (least + usual) // 2
+    assert len(encoded(asked(name, max_bytes=most), shown)) <= most
+
+
+@pytest.mark.parametrize("name", LOSSY)
+@in_every_mode
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_it_finds_a_quality_for_every_picture(name: str, mode: str, size: tuple[int, int]) -> None:
+    file = io.BytesIO()
+    quality = asked(name, quality="auto").encode(Picture((source(size, mode),)), file)
+    assert quality is not None
+    assert opened(name, file.getvalue()).size == size
+
+
+@pytest.mark.parametrize("name", [name for name in LOSSY if ALL[name].animated])
+def test_an_animation_has_one_quality_and_is_as_small_as_asked(name: str) -> None:
+    frames = tuple(source((64, 48), "RGBA", seed) for seed in range(3))
+    shown = Picture(frames, (50,) * 3, 0)
+    found = encoded(asked(name, quality="auto"), shown)
+    assert opened(name, found).n_frames == 3  # type: ignore[attr-defined]  # the plugins that know frames have it
+    small = encoded(asked(name, quality="auto", max_bytes=len(found) - 1), shown)
+    assert len(small) < len(found)
 
 
 @every

@@ -53,6 +53,8 @@ def _listed(schema: dict[str, Any], definitions: dict[str, Any]) -> Iterator[obj
     for member in schema.get("anyOf", ()):
         yield from _listed(member, definitions)
     yield from schema.get("enum", ())
+    if "const" in schema:
+        yield schema["const"]
     if schema.get("type") == "boolean":
         yield from (True, False)
     if schema.get("type") in ("integer", "number"):

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from imgsvc import errors, formats
 from imgsvc.api import documents, keys, names
 from imgsvc.api.conditional import Span
-from imgsvc.api.delivery import VARY, File, Sent, accepted
+from imgsvc.api.delivery import File, Sent, accepted
 from imgsvc.api.door import door, service
 from imgsvc.api.openapi import UPLOAD, operation, pictures
 from imgsvc.api.parameters import Reader
@@ -82,10 +82,10 @@ async def process(request: Request) -> Response:
         keep = keys.room(request, [pipeline.written, upload.staged.sha256, upload.filename, *told])
         processing = serving.process(upload.staged, pipeline, accept=accept, keep=keep)
         processed = await while_connected(request, processing)
-    return _answer(processed, upload.filename, VARY if pipeline.negotiates else {})
+    return _answer(processed, upload.filename, "Accept" if pipeline.negotiates else None)
 
 
-def _answer(processed: Processed, filename: str | None, more: Mapping[str, str]) -> Response:
+def _answer(processed: Processed, filename: str | None, vary: str | None) -> Response:
     result = processed.result
     extension = _EXTENSIONS.get(result.content_type, "bin")
 
@@ -96,8 +96,9 @@ def _answer(processed: Processed, filename: str | None, more: Mapping[str, str])
         disposition=names.disposition("inline", names.result_name(filename, "image", None, extension)),
         expires_at=None,
         server_timing=documents.server_timing(processed.queue_ms, processed.report.steps),
+        vary=vary,
     )
     # It is here once: there is nothing to ask again for, and no part of it to ask for.
-    headers = file.headers() | {"Cache-Control": "no-store", "Content-Length": str(result.bytes), **more}
+    headers = file.headers() | {"Cache-Control": "no-store", "Content-Length": str(result.bytes)}
     del headers["Accept-Ranges"]
     return Sent(processed.blob, Span(0, result.bytes), 200, headers, media_type=result.content_type)

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from imgsvc import errors, formats
 from imgsvc.api import documents, examples, fallback, keys, names, parameters, signatures
-from imgsvc.api.delivery import File, Sent, deliver
+from imgsvc.api.delivery import File, Sent, accepted, deliver
 from imgsvc.api.door import answer, door, service
 from imgsvc.api.openapi import STORED, document, operation, parameter, pictures, plain
 from imgsvc.api.parameters import Reader
@@ -128,7 +128,7 @@ async def _answered(request: Request, asked: _Asked) -> Response:
     asked.image = image = await renders.image(_image_id(request))
     pipeline = resolve(
         wanted,
-        request.headers.get("accept"),
+        accepted(request),
         has_alpha=image.has_alpha,
         source_format=image.format,
         moves=image.frames > 1,

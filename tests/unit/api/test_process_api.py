@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -80,6 +81,23 @@ async def test_auto_is_what_the_client_accepts(
     assert answer.headers.get_list("vary", split_commas=True).count("Accept") == 1
     extension = {"image/jpeg": "jpg"}.get(made, made.partition("/")[2])
     assert f'filename="image.{extension}"' in answer.headers["content-disposition"]
+
+
+async def test_the_quality_that_was_found_is_told(door: httpx2.AsyncClient) -> None:
+    answer = await door.post("/v1/process?ops=jpeg:auto", content=picture())
+    assert answer.status_code == 200, answer.text
+    assert re.search(r', encode;desc="quality [1-9][0-9]?";dur=[0-9.]+', answer.headers["server-timing"])
+
+
+async def test_what_can_not_be_as_small_as_asked_is_refused_with_what_it_would_be(
+    door: httpx2.AsyncClient,
+) -> None:
+    answer = await door.post("/v1/process?ops=webp:max_bytes=10", content=picture())
+    assert problem(answer) == (422, "output-too-large")
+    assert answer.json()["limit"] == 10
+    least = answer.json()["actual"]
+    fits = await door.post(f"/v1/process?ops=webp:max_bytes={least}", content=picture())
+    assert len(fits.content) == least
 
 
 async def test_several_accept_headers_are_one(door: httpx2.AsyncClient) -> None:

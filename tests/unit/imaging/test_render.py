@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import Any
 
 import numpy as np
@@ -235,3 +236,23 @@ def test_a_file_is_as_good_as_bytes() -> None:
     assert bytes(render(io.BytesIO(photo()), targets, LIMITS)[0].data) == bytes(
         render(photo(), targets, LIMITS)[0].data
     )
+
+
+def test_a_quality_that_was_found_is_noted() -> None:
+    clock = Clock()
+    targets = [(ops, Grammar().parse(ops)) for ops in ("jpeg:auto", "webp:max_bytes=1000", "jpeg:60", "png")]
+    render(photo(), targets, Limits(), clock=clock)
+    notes = {step.output: step.note for step in clock.steps if step.op == "encode"}
+    for found in ("jpeg:auto", "webp:max_bytes=1000"):
+        assert re.fullmatch(r"quality [1-9][0-9]?", notes[found] or "")
+    assert (notes["jpeg:60"], notes["png"]) == (None, None)
+
+
+def test_what_can_not_be_as_small_as_asked_names_its_output() -> None:
+    targets = [("a", Grammar().parse("png")), ("b", Grammar().parse("jpeg:max_bytes=10"))]
+    with pytest.raises(OutputTooLarge) as refused:
+        render(photo(), targets, Limits())
+    problem = refused.value.problem
+    assert (problem.output, problem.limit) == ("b", 10)
+    assert problem.actual is not None
+    assert problem.actual > 10

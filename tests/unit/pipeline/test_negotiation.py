@@ -152,6 +152,7 @@ def test_the_usual_quality_is_usual_everywhere_and_better_is_better() -> None:
             moves=False,
         )
         assert isinstance(made.format, Avif)
+        assert isinstance(made.format.quality, int)
         return made.format.quality
 
     assert quality(80) == Avif().quality
