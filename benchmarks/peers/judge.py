@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, ImageFilter
+from PIL import Image
 
-from benchmarks.kernel.quality import psnr, reference, shown
+from benchmarks.kernel.quality import blurred, psnr, reference, shown
 from benchmarks.peers.calibration import calibrate, equal
 from benchmarks.peers.load import Client, WrongAnswer
 from benchmarks.peers.orders import DEFAULTS, Order, Row
@@ -69,7 +69,7 @@ class Judge:
         if key not in self._references:
             wanted = reference(source.data, picture.size)
             if order.blur is not None:
-                wanted = wanted.filter(ImageFilter.GaussianBlur(order.blur))
+                wanted = blurred(wanted, order.blur)
             self._references[key] = wanted
         return psnr(picture, self._references[key])
 

@@ -84,6 +84,7 @@ def thumbor(cache: Path, images: Path, scratch: Path, *, stored: bool = False) -
         "STORAGE": "thumbor.storages.no_storage",
         "RESULT_STORAGE": "thumbor.result_storages.file_storage" if stored else None,
         "RESULT_STORAGE_FILE_STORAGE_ROOT_PATH": str(results),
+        "RESULT_STORAGE_STORES_UNSAFE": stored,
         "ENGINE_THREADPOOL_SIZE": CPUS,
         "RESPECT_ORIENTATION": True,
         "AUTO_WEBP": False,

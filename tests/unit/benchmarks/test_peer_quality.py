@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from benchmarks import photos
-from benchmarks.kernel.quality import decibels, shown
+from benchmarks.kernel.quality import blurred, decibels, psnr, shown
 from benchmarks.peers.calibration import HIGHEST, LOWEST, calibrate, equal
 from tests import profiles
 
@@ -74,3 +74,16 @@ def test_a_result_with_a_profile_of_its_own_is_seen_in_srgb() -> None:
     seen = shown(red).getpixel((0, 0))
     assert isinstance(seen, tuple)
     assert seen[0] > 210  # what is 200 in a wider space
+
+
+def test_a_blur_is_what_the_library_comes_near_to() -> None:
+    picture = photos.scene((96, 64))
+    found = blurred(picture, 3)
+    assert found.size == picture.size
+    assert psnr(found, picture.filter(ImageFilter.GaussianBlur(3))) > 45
+    assert psnr(found, picture) < 30
+
+
+def test_a_blur_leaves_what_is_even_as_it_is() -> None:
+    even = Image.new("RGB", (20, 10), (10, 200, 90))
+    assert psnr(blurred(even, 5), even) > 90
