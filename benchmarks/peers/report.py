@@ -11,6 +11,7 @@ from benchmarks.peers.orders import Mode
 from benchmarks.peers.services import OURS
 
 _NONE = "–"
+_NOTHING = "No such row was measured."
 _MODES = {Mode.FIRST: "", Mode.SEEN: ", seen before", Mode.HIT: ", kept"}
 
 
@@ -34,7 +35,7 @@ def parts(lines: Sequence[Line], made_of: Mapping[str, str], cpus: int) -> dict[
         "cost": _table(lines, [*_cpu(names), *_memory(names)]),
         "results": _table(lines, [*_results(names)]),
     }
-    found = {name: table for name, table in tables.items() if table}
+    found = {name: table or _NOTHING for name, table in tables.items()}
     return found | {"verdict": _verdict(lines, peers), "machine": _machine(lines, made_of, cpus)}
 
 

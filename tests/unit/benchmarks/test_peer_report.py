@@ -128,6 +128,10 @@ def test_a_table_has_a_row_for_each_that_was_visited() -> None:
     assert table[2].startswith("| 12 MP JPEG → 256 JPEG | 40.0 | 130 | 20.0 | 0.31 |")
 
 
+def test_a_kind_of_rows_that_was_not_measured_is_told() -> None:
+    assert said(measured([40.0], [30.0], [20.0]))["hit"] == "No such row was measured."
+
+
 def test_who_took_no_part_in_a_row_is_a_dash() -> None:
     found = measured([3000.0], [1.0], [2000.0], mode=Mode.HIT)
     del found.results["ipx"], found.visits["ipx"]
