@@ -12,10 +12,11 @@ from imgsvc.operations import Operation
 from imgsvc.pipeline import Pipeline
 from imgsvc.raster.geometry import Size
 
-#: How many times as wide as a size a picture must be for that size to be made of it. Measured against
-#: resampling each size from the decoded picture (docs/srcset.md): at 2 the photographs stay above 54 dB and
-#: a drawing of hard lines above 42; at 1.5 it is 52 and 40, and the time saved is a few milliseconds.
-GAP = 2.0
+#: How many times as wide as a size a picture must be for that size to be made of it. What a lossless source
+#: may show, hard lines, suffers most from being resampled twice: at 2 a screenshot stays above 42 dB of one
+#: resampled at once, at 1.25 it would be 39. A JPEG has no such lines left, and what begins with a reduced
+#: decode instead is as far from a full one (44 to 53 dB) as this is (48 and more). All in docs/srcset.md.
+GAP, JPEG_GAP = 2.0, 1.25
 
 
 class Ladder:
@@ -23,12 +24,13 @@ class Ladder:
 
     They come from the largest to the smallest. What they have in common is done once, for the first of
     them; the rest of an output's operations, one resize, starts from the smallest picture at hand that is
-    at least `GAP` times as wide. Outputs that differ in nothing but their format share their pixels.
+    wide enough (`GAP`). Outputs that differ in nothing but their format share their pixels.
     """
 
     def __init__(self, outputs: Sequence[Output]) -> None:
         self.outputs = tuple(outputs)
         self._common = _common([output.pipeline.operations for output in outputs])
+        self._gap = _gap(outputs[0], self._common)
         self._rungs = [_Rung(tuple(found)) for _, found in groupby(outputs, key=_operations)]
 
     def __repr__(self) -> str:
@@ -79,7 +81,7 @@ class Ladder:
             rest = rung.operations[self._common :]
             after = _after(rest, size)
             shrinks = len(rest) == 1 and rest[0].reduction(size) > 1
-            wide = [number for number, width in enumerate(widths) if width >= GAP * after.width]
+            wide = [number for number, width in enumerate(widths) if width >= self._gap * after.width]
             found.append(wide[-1] if shrinks and wide else -1)
             widths.append(after.width)
         return found
@@ -100,6 +102,12 @@ def ladders(outputs: Sequence[Output], groups: Sequence[Sequence[str]]) -> list[
     for output in outputs:
         found.setdefault(leads.get(output.name, output.name), []).append(output)
     return [Ladder(members) for members in found.values()]
+
+
+def _gap(output: Output, common: int) -> float:
+    """What there is of a JPEG after operations that draw nothing is soft enough for the smaller one."""
+    drawn = any(not (each.scales or each.native) for each in output.pipeline.operations[:common])
+    return JPEG_GAP if output.source_format == "jpeg" and not drawn else GAP
 
 
 def _operations(output: Output) -> tuple[Operation, ...]:

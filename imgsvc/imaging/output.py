@@ -94,6 +94,11 @@ class Output:
     def __repr__(self) -> str:
         return f"<Output {self.name!r}: {self.pipeline}, {len(self._pictures)} frames>"
 
+    @property
+    def source_format(self) -> str:
+        """A name of our `formats` room."""
+        return self._source.facts.format
+
     def begin(self, frame: Frame, *, last: bool) -> Place:
         """Where a frame is before the first operation; `last`: nobody else needs it."""
         facts = self._source.facts

@@ -57,6 +57,25 @@ def test_a_size_is_made_of_the_smallest_picture_that_is_twice_as_wide() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("before", "made_of"),
+    [
+        ("", 800),
+        ("grayscale/", 800),
+        ("resize:900x450,fit=cover/", 800),
+        ("blur/", 1000),
+        ("border:2/", 1004),
+    ],
+)
+def test_a_soft_picture_needs_less_to_be_made_of_another(before: str, made_of: int) -> None:
+    """A JPEG has no hard lines, unless an operation has drawn some."""
+    clock = Clock()
+    specs = [f"{before}resize:800x/png", f"{before}resize:640x/png", f"{before}resize:600x/png"]
+    climb(photo(1000, 500, format="JPEG"), specs, clock)
+    starts = [step.before for step in clock.steps if step.op == "resize" and step.output in specs[1:]]
+    assert [start and start[0] for start in starts] == [made_of, made_of]
+
+
 def test_outputs_that_are_no_picture_together_are_made_as_if_alone() -> None:
     """What a job's other outputs are never changes a result."""
     source = photo(1000, 500, format="PNG")
