@@ -107,6 +107,8 @@ class Renders:
         self._clock = clock
         self._failures = failures
         self._images: OrderedDict[str, Image] = OrderedDict()
+        #: How often images were purged: what was looked up before the last time may be gone.
+        self._purges = 0
         self._flights: Flights[_Made | Problem] = Flights()
         #: Requests that waited for a task that another one had begun, and that a remembered failure answered.
         self._shared = self._spared = 0
@@ -116,17 +118,18 @@ class Renders:
 
     async def image(self, id: str) -> Image:
         """A stored image; raises NotFound."""
-        image = self._images.get(id)
-        if image is None:
+        while (image := self._images.get(id)) is None:
+            purges = self._purges
             try:
-                image = await self._look(id)
+                found = await self._look(id)
             except NotFound:
                 # A server that died while it removed the image may have left some.
                 await self.cache.purge(id)
                 raise
-            self._images[id] = image
-            if len(self._images) > _IN_MIND:
-                self._images.popitem(last=False)
+            if purges == self._purges:  # else it may be what has just been removed
+                self._images[id] = found
+                if len(self._images) > _IN_MIND:
+                    self._images.popitem(last=False)
         if image.expires_at is not None and image.expires_at <= self._clock():
             raise NotFound("there is no such image")
         return image
@@ -187,6 +190,7 @@ class Renders:
 
     async def purge(self, image: str) -> int:
         """Forget all that was made of an image, what failed too: how many pictures were removed."""
+        self._purges += 1
         self._images.pop(image, None)
         self._flights.turn_stale(image)
         self._failures.forget(image)
@@ -233,17 +237,19 @@ class Renders:
             called = await self._calls.run(task, image.bytes, suspect, flight.start)
             if called.report.outcome is not Outcome.SUCCEEDED:
                 refuse(called.report.problem)
-            return await self._taken(flight, called)
+            return await self._taken(flight, image, called)
         except BaseException:
             self.cache.clear(key)
             raise
 
-    async def _taken(self, flight: Flight[_Made | Problem], called: Called) -> _Made:
+    async def _taken(self, flight: Flight[_Made | Problem], image: Image, called: Called) -> _Made:
         """The result, read for those who wait and kept for those who come later."""
         (result,) = called.report.results
         data = await asyncio.to_thread(self._storage.read, result.key)
         entry = self.cache.entry(result.key, result.bytes)
-        if flight.stale:
+        # The image may have been removed between the look at it and the begin of this flight.
+        there = image.id in self._images or await self._is_there(image)
+        if flight.stale or not there:
             self.cache.discard(entry)
         else:
             self.cache.add(entry, data)
