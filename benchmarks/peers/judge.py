@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
+from PIL import ExifTags, Image
 
 from benchmarks.kernel.quality import blurred, psnr, reference, shown
 from benchmarks.peers.calibration import calibrate, equal
@@ -14,6 +15,9 @@ from benchmarks.peers.load import Client, WrongAnswer
 from benchmarks.peers.orders import DEFAULTS, Order, Row
 from benchmarks.peers.services import OURS, Service
 from benchmarks.peers.sources import Source
+
+#: Orientations from here on swap width and height.
+_LYING = 5
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,7 @@ class Judge:
             try:
                 quality = self._quality(row.source, row.order.plain, file, service, services[0])
                 made = _made(service, file, row.order, quality)
+                _check(row.order, file, made)
             except WrongAnswer as error:
                 if not found:
                     raise
@@ -99,3 +104,14 @@ def _made(service: Service, file: Path, order: Order, quality: int | None) -> by
         return client.get(service.path(file, order, quality), order.format)
     finally:
         client.close()
+
+
+def _check(order: Order, file: Path, made: bytes) -> None:
+    """Raises WrongAnswer for a picture of another size; a pixel of height is a matter of rounding."""
+    with Image.open(file) as source, Image.open(io.BytesIO(made)) as result:
+        width, height = source.size
+        if source.getexif().get(ExifTags.Base.Orientation, 1) >= _LYING:
+            width, height = height, width
+        wanted = round(order.width * height / width)
+        if result.width != order.width or abs(result.height - wanted) > 1:
+            raise WrongAnswer(f"{result.width}x{result.height} and not {order.width}x{wanted}")

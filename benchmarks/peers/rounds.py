@@ -77,10 +77,11 @@ class Rounds:
     def _begin(self, row: Row) -> Found:
         """Find the qualities."""
         self._tell(f"equal quality: {row.title}")
-        able = self._able(row)
+        able, file = self._able(row), self._files[row.source.name][0]
+        able[0].forget([file])
         if row.mode is Mode.SEEN:
             self._see(row, able[:1], 1)
-        results = self._judge.results(row, self._files[row.source.name][0], able)
+        results = self._judge.results(row, file, able)
         found = {name: asdict(each) for name, each in results.items()}
         return Found(row.title, row.mode, row.source.kind, asdict(row.order), found)
 
