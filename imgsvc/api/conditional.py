@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 
 from imgsvc.errors import RangeNotSatisfiable
 
@@ -34,6 +35,20 @@ def unchanged(headers: Mapping[str, str], etag: str) -> bool:
     if asked.strip() == "*":
         return True
     return _opaque(etag) in {_opaque(tag) for tag in _TAGS.findall(asked)}
+
+
+def unmodified(headers: Mapping[str, str], modified_at: int) -> bool:
+    """Does the client have what was changed in this unix second (If-Modified-Since)?
+
+    A client that tells tags is asked for those only (RFC 9110 §13.2.2).
+    """
+    since = headers.get("if-modified-since")
+    if since is None or "if-none-match" in headers:
+        return False
+    try:
+        return modified_at <= parsedate_to_datetime(since).timestamp()
+    except (ValueError, OverflowError):  # no date: as if it were not there
+        return False
 
 
 def wanted(headers: Mapping[str, str], size: int, etag: str) -> Span | None:

@@ -6,6 +6,7 @@ import time
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from email.utils import formatdate
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -40,6 +41,10 @@ class File:
     cache_control: str | None = None
     #: Which of a request's headers decide what it is.
     vary: str | None = None
+    #: The unix second in which its source was changed, where that is known.
+    modified_at: int | None = None
+    #: The image that it was made of, where the address does not name it.
+    image: str | None = None
 
     def headers(self) -> dict[str, str]:
         """The headers of an answer with all of it."""
@@ -52,8 +57,18 @@ class File:
             "Content-Disposition": self.disposition,
             **SAFE,
         }
-        more = {"Server-Timing": self.server_timing, "Vary": self.vary}
+        more = {
+            "Server-Timing": self.server_timing,
+            "Vary": self.vary,
+            "Last-Modified": None if self.modified_at is None else http_date(self.modified_at),
+            "Imgsvc-Image": self.image,
+        }
         return told | {name: value for name, value in more.items() if value}
+
+
+def http_date(second: int) -> str:
+    """A unix second as headers tell it."""
+    return formatdate(second, usegmt=True)
 
 
 def accepted(request: Request) -> str | None:

@@ -12,6 +12,8 @@ from imgsvc.api.door import door
 from imgsvc.api.openapi import Json, parameter
 from imgsvc.errors import InvalidOperation
 
+#: Spellings of one path, percent-decoded.
+Paths = Iterable[str | bytes]
 #: What a signature adds to a link.
 DESCRIBED: tuple[Json, ...] = (
     parameter("query", "sig", "The signature: 32 bytes in base64url without padding (docs/signing.md)."),
@@ -26,13 +28,22 @@ _FOR_EVER = 31_536_000
 _OPTIONS = ("fallback",)
 
 
-def of_render(request: Request, given: Mapping[str, str]) -> int | None:
+def of_render(request: Request, given: Mapping[str, str], paths: Paths) -> int | None:
     """The unix second until which a render's link is signed; None where it has no end or nobody has to sign.
 
-    Raises SignatureInvalid, SignatureExpired.
+    `paths` are spellings of its path. Raises SignatureInvalid, SignatureExpired.
     """
     options = {name: given[name] for name in _OPTIONS if name in given}
-    return _checked(request, given, _spellings(request), options)
+    return _checked(request, given, paths, options)
+
+
+def spellings(request: Request, image: str, written: str) -> Iterator[str]:
+    """The path of a render as it is written and, when that is not what was signed, as it is meant."""
+    yield f"/r/{image}/{written}"
+    with suppress(InvalidOperation):
+        pipeline = door(request).grammar.load(written)
+        for text in dict.fromkeys((pipeline.written, pipeline.text)):
+            yield f"/r/{image}/{text}"
 
 
 def of_result(request: Request, given: Mapping[str, str], path: str) -> int | None:
@@ -59,17 +70,7 @@ def shared_until(until: int | None, seconds: int | None = None) -> str:
 
 
 def _checked(
-    request: Request, given: Mapping[str, str], paths: Iterable[str | bytes], options: Mapping[str, str]
+    request: Request, given: Mapping[str, str], paths: Paths, options: Mapping[str, str]
 ) -> int | None:
     keyring = door(request).options.signing
     return None if keyring is None else keyring.check(given, paths, now=time.time(), options=options)
-
-
-def _spellings(request: Request) -> Iterator[str]:
-    """The path of a render as it is written and, when that is not what was signed, as it is meant."""
-    image, written = request.path_params["image"], request.path_params["ops"]
-    yield f"/r/{image}/{written}"
-    with suppress(InvalidOperation):
-        pipeline = door(request).grammar.load(written)
-        for text in dict.fromkeys((pipeline.written, pipeline.text)):
-            yield f"/r/{image}/{text}"

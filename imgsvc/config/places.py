@@ -12,13 +12,15 @@ USUAL = "imgsvc.toml"
 
 
 @dataclass(frozen=True, slots=True)
-class File(Kind):
-    """A file, or none. Whether it is there is found out by who reads it."""
+class Place(Kind):
+    """A file or a folder, or none. Whether it is there is found out by who reads it."""
+
+    noun: str
 
     @property
     def expected(self) -> str:
         """What may be given."""
-        return "a file, or none"
+        return f"{self.noun}, or none"
 
     def parse(self, given: object) -> Path | None:
         """The absolute path; a relative one starts at the current folder."""

@@ -25,7 +25,7 @@ from imgsvc.config.kinds import (
     WebAddress,
     Whole,
 )
-from imgsvc.config.places import File, usual_file
+from imgsvc.config.places import Place, usual_file
 from imgsvc.signing import Keyring
 
 PREFIX = "IMGSVC_"
@@ -279,7 +279,7 @@ class Images(_Group):
     ] = ("jpeg", "png", "webp", "gif", "avif")
     config: Annotated[
         Path | None,
-        File(),
+        Place("a file"),
         About(
             "The file that defines presets; it is read at start.",
             "Beside the service where there is one; a file that is named must be there.",
@@ -316,6 +316,25 @@ class Delivery(_Group):
             "Without keys renders are open: right for one's own machine, and behind what knows its users.",
         ),
     ] = None
+
+    sources_dir: Annotated[
+        Path | None,
+        Place("a folder"),
+        About(
+            "A folder with pictures that are rendered where they lie, as `/r/@path/to/file.jpg/…`; it is "
+            "only read (docs/sources.md).",
+            "What lies on a disk is shown to nobody unless you say which part of it.",
+        ),
+    ] = None
+    source_copies: Annotated[
+        int,
+        Bytes(0),
+        About(
+            "Room for copies of files of `SOURCES_DIR`, which workers read; the last ones stay for the next "
+            "render of the same file.",
+            "Some sixty photographs; a copy costs a few milliseconds, and workers never see the folder.",
+        ),
+    ] = 256 * _MIB
 
 
 class Work(_Group):

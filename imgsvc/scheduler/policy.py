@@ -54,6 +54,8 @@ class Policy:
     #: Bytes of cached renders on the disk, and of small ones in memory as well.
     cache_bytes: int = 2**30
     cache_memory: int = 32 * 2**20
+    #: Bytes of copies of source files that are kept for the next render of the same file.
+    source_copies: int = 256 * 2**20
     #: Seconds that a render that failed is not tried again.
     render_failures_s: float = 10.0
     #: Seconds between two sweeps.

@@ -6,7 +6,7 @@ from imgsvc.service.batches import Batches
 from imgsvc.service.blobs import Blob
 from imgsvc.service.intake import Arrived, Incoming, Intake, Staged
 from imgsvc.service.keys import Claim, Keys
-from imgsvc.service.renders import Render, Renders, Way
+from imgsvc.service.renders import Hold, Render, Renders, Way
 from imgsvc.service.requests import (
     BatchRequest,
     JobRequest,
@@ -20,6 +20,7 @@ from imgsvc.service.requests import (
 )
 from imgsvc.service.room import Place
 from imgsvc.service.service import Service
+from imgsvc.service.sources import Found, Source, Sources
 
 __all__ = [
     "Answer",
@@ -28,6 +29,8 @@ __all__ = [
     "Batches",
     "Blob",
     "Claim",
+    "Found",
+    "Hold",
     "Incoming",
     "Intake",
     "JobRequest",
@@ -42,6 +45,8 @@ __all__ = [
     "Render",
     "Renders",
     "Service",
+    "Source",
+    "Sources",
     "Staged",
     "Stats",
     "UploadStats",

@@ -232,15 +232,16 @@ def _append(file: _File, chunks: list[bytes], *, last: bool) -> None:
             _drop(file)
             return
         if file.handle is None:
-            file.handle = _open(file.path)
+            file.handle = create(file.path)
         _write_all(file.handle.fileno(), chunks)
         if last:
             file.handle.close()
     except OSError as error:
-        raise _translated(error) from error
+        raise translated(error) from error
 
 
-def _open(path: Path) -> BinaryIO:
+def create(path: Path) -> BinaryIO:
+    """A new file below the folder for uploads."""
     try:
         return path.open("xb", buffering=0)
     except FileNotFoundError:
@@ -274,7 +275,8 @@ def _drop(file: _File) -> None:
     file.path.unlink(missing_ok=True)
 
 
-def _translated(error: OSError) -> Exception:
+def translated(error: OSError) -> Exception:
+    """What goes wrong while an upload is written, as a caller is told."""
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return InsufficientStorage("the disk is full")
     return StorageUnavailable("an upload could not be written")

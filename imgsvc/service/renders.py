@@ -6,7 +6,8 @@ import asyncio
 import hashlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from imgsvc.errors import ImgsvcError, InternalError, NotFound, Problem, from_problem
@@ -26,6 +27,10 @@ from imgsvc.worker import Kind, Outcome, Target, Task
 
 #: Images whose facts are kept in mind: a hit asks no database.
 _IN_MIND = 4096
+
+#: Makes the bytes of an image that is not stored readable for workers, under the `key` of the image that it
+#: gives, until its context is left.
+Hold = Callable[[], AbstractAsyncContextManager[Image]]
 
 
 class Way(StrEnum):
@@ -64,6 +69,8 @@ class Making:
     digest: str
     spec: str
     kind: Kind = Kind.RENDER
+    #: None: the image is stored.
+    hold: Hold | None = None
 
 
 def analysis(image: Image) -> Making:
@@ -98,14 +105,20 @@ class Renders:
         look: Callable[[str], Awaitable[Image]],
         clock: Clock,
         failures: Failures,
+        *,
+        strays: bool = True,
     ) -> None:
-        """`look` finds a stored image by its id, and raises NotFound."""
+        """`look` finds a stored image by its id, and raises NotFound.
+
+        `strays`: nobody has a use for renders of an image that is not stored.
+        """
         self.cache = cache
         self._calls = calls
         self._storage = storage
         self._look = look
         self._clock = clock
         self._failures = failures
+        self._strays = strays
         self._images: OrderedDict[str, Image] = OrderedDict()
         #: How often images were purged: what was looked up before the last time may be gone.
         self._purges = 0
@@ -124,7 +137,8 @@ class Renders:
                 found = await self._look(id)
             except NotFound:
                 # A server that died while it removed the image may have left some.
-                await self.cache.purge(id)
+                if self._strays:
+                    await self.cache.purge(id)
                 raise
             if purges == self._purges:  # else it may be what has just been removed
                 self._images[id] = found
@@ -145,14 +159,14 @@ class Renders:
         self.cache.counts.hits += 1
         return Render(kept.entry, kept.blob, Way.HIT)
 
-    async def make(self, image: Image, pipeline: Pipeline) -> Render:
-        """A picture that is not kept; the pipeline's format is no `auto`.
+    async def make(self, image: Image, pipeline: Pipeline, hold: Hold | None = None) -> Render:
+        """A picture that is not kept; the pipeline's format is no `auto`. `hold` is for what is not stored.
 
         Equal requests share one task, which goes on when its first client hangs up. Raises QueueTimeout when
         no lane was free in time, Draining, the ImageRefused and TaskFailed errors, NotFound when the image
         went meanwhile, InsufficientStorage. Close `Render.blob`.
         """
-        return await self._shared_or_made(image, rendering(image, pipeline))
+        return await self._shared_or_made(image, replace(rendering(image, pipeline), hold=hold))
 
     async def analysis(self, image: Image) -> Render:
         """What is told of an image, as JSON, kept or made as pictures are; raises as `make`."""
@@ -212,10 +226,11 @@ class Renders:
     async def _make(self, flight: Flight[_Made | Problem], image: Image, making: Making) -> _Made | Problem:
         """Run the task: what it made, or the problem that everybody who waits is told."""
         try:
-            return await self._run(flight, image, making)
+            async with nullcontext(image) if making.hold is None else making.hold() as readable:
+                return await self._run(flight, readable, making)
         except ImgsvcError as error:
             problem = error.problem
-            if isinstance(error, InternalError) and not await self._is_there(image):
+            if isinstance(error, InternalError) and not await self._is_there(image, making):
                 problem = NotFound("there is no such image").problem
             if not flight.stale:
                 self._failures.add(making.digest, image.id, problem)
@@ -237,25 +252,29 @@ class Renders:
             called = await self._calls.run(task, image.bytes, suspect, flight.start)
             if called.report.outcome is not Outcome.SUCCEEDED:
                 refuse(called.report.problem)
-            return await self._taken(flight, image, called)
+            return await self._taken(flight, image, making, called)
         except BaseException:
             self.cache.clear(key)
             raise
 
-    async def _taken(self, flight: Flight[_Made | Problem], image: Image, called: Called) -> _Made:
+    async def _taken(
+        self, flight: Flight[_Made | Problem], image: Image, making: Making, called: Called
+    ) -> _Made:
         """The result, read for those who wait and kept for those who come later."""
         (result,) = called.report.results
         data = await asyncio.to_thread(self._storage.read, result.key)
         entry = self.cache.entry(result.key, result.bytes)
         # The image may have been removed between the look at it and the begin of this flight.
-        there = image.id in self._images or await self._is_there(image)
+        there = image.id in self._images or await self._is_there(image, making)
         if flight.stale or not there:
             self.cache.discard(entry)
         else:
             self.cache.add(entry, data)
         return _Made(entry, data, called.queue_ms, called.report.steps)
 
-    async def _is_there(self, image: Image) -> bool:
+    async def _is_there(self, image: Image, making: Making) -> bool:
+        if making.hold is not None:
+            return True
         self._images.pop(image.id, None)
         try:
             return (await self._look(image.id)).sha256 == image.sha256

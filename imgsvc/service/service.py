@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from imgsvc.batches import Batch
@@ -35,6 +36,7 @@ from imgsvc.service.requests import (
 )
 from imgsvc.service.room import Place, Room
 from imgsvc.service.slots import Slots
+from imgsvc.service.sources import Folder, Sources
 from imgsvc.service.status import Status
 from imgsvc.service.submissions import Submissions
 from imgsvc.storage import Storage
@@ -59,6 +61,7 @@ class Service:
         boot: str,
         staging: Path,
         anchor: Path | None = None,
+        sources: Path | None = None,
         metrics: Metrics | None = None,
         remarks: Iterable[str] = (),
         clock: Clock = now,
@@ -114,6 +117,19 @@ class Service:
             self.image,
             clock,
             Failures(policy.render_failures_s),
+            strays=sources is None,
+        )
+        #: The pictures of a folder that is only read, where there is one.
+        self.sources = Sources(
+            None if sources is None else Folder(sources),
+            storage,
+            staging,
+            boot,
+            admission=self.admission,
+            probe=partial(dispatcher.probe, limits=limits),
+            max_body=policy.max_body,
+            copies=policy.source_copies,
+            clock=clock,
         )
         scheduler.sweeper.forgotten = self._forgotten
         room.spare = self.renders.cache.shrink
@@ -125,6 +141,7 @@ class Service:
             policy=policy,
             slots=slots,
             renders=self.renders,
+            sources=self.sources,
             clock=clock,
             anchor=anchor,
             remarks=tuple(remarks),
@@ -337,9 +354,14 @@ class Service:
         return await self._store.images(limit=limit, cursor=cursor)
 
     async def purge_renders(self, image: str) -> int:
-        """Remove all that was made on the fly of an image: how many pictures. Raises NotFound."""
-        await self.image(image)
-        return await self.renders.purge(image)
+        """Remove all that was made on the fly of an image: how many pictures. Raises NotFound.
+
+        Of one that is not stored, because it lies in the folder of sources, what there is.
+        """
+        purged = await self.renders.purge(image)
+        if not purged:
+            await self.image(image)
+        return purged
 
     async def delete_image(self, id: str) -> None:
         """Remove an image. Raises ImageInUse while jobs need it, NotFound for an id that never was."""
@@ -396,3 +418,4 @@ class Service:
         """
         await self._scheduler.stop(grace)
         await self.renders.close()
+        await self.sources.close()

@@ -15,6 +15,7 @@ from imgsvc.scheduler import Clock, Policy, Scheduler
 from imgsvc.service.renders import Renders
 from imgsvc.service.requests import QueueStats, Readiness, Stats, UploadStats, Workers
 from imgsvc.service.slots import Slots
+from imgsvc.service.sources import Sources
 from imgsvc.storage import Storage
 
 #: Seconds that the store may take to answer before it counts as down.
@@ -34,6 +35,7 @@ class Status:
     policy: Policy
     slots: Slots
     renders: Renders
+    sources: Sources
     clock: Clock
     #: A file that is there for as long as the data directory is; None: there is no such directory.
     anchor: Path | None = None
@@ -65,6 +67,8 @@ class Status:
         free = await asyncio.to_thread(self.storage.free_bytes)
         if free is not None and free < self.policy.disk_reserve:
             degraded.append("the disk is nearly full")
+        if not await self.sources.readable():
+            degraded.append("the folder of sources can't be read")
         return Readiness(ok=not reasons, reasons=tuple(reasons), degraded=tuple(degraded))
 
     async def stats(self) -> Stats:

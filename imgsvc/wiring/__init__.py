@@ -22,7 +22,15 @@ from imgsvc.logs import LogObserver
 from imgsvc.metrics import Metrics
 from imgsvc.scheduler import Observer, Policy, Scheduler
 from imgsvc.service import Service
-from imgsvc.wiring.house import CannotOpen, DirectoryInUse, connected, data_directory, refusals, setting
+from imgsvc.wiring.house import (
+    CannotOpen,
+    DirectoryInUse,
+    check_sources,
+    connected,
+    data_directory,
+    refusals,
+    setting,
+)
 
 __all__ = ["CannotOpen", "DirectoryInUse", "open_service"]
 
@@ -53,6 +61,7 @@ async def open_service(
     if isolated and not blobs.shared:
         with setting("storage", settings.storage, "imgsvc.storage"):
             raise ValueError("worker processes would not see what is kept there; allowed is file:")
+    check_sources(settings)
     staging = _staging_folder(blobs, settings) / boot
     dispatcher = _dispatcher(settings, staging, isolated=isolated)
     async with AsyncExitStack() as stack:
@@ -89,6 +98,7 @@ async def open_service(
             boot=boot,
             staging=staging,
             anchor=settings.data_dir / "lock",
+            sources=settings.sources_dir,
             metrics=metrics,
             remarks=["operations made for tests exist"] if settings.test_operations else [],
         )
@@ -173,6 +183,7 @@ def _limits(settings: Settings) -> Limits:
 def _policy(settings: Settings) -> Policy:
     return Policy(
         job_timeout_s=settings.job_timeout,
+        source_copies=settings.source_copies,
         sync_wait_s=settings.sync_wait,
         max_attempts=settings.max_attempts,
         retry_base_s=settings.retry_base,

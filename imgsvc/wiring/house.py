@@ -89,6 +89,23 @@ def data_directory(folder: Path, *, create: bool = True) -> Iterator[None]:
         os.close(lock)
 
 
+def check_sources(settings: Settings) -> None:
+    """Refuse a folder of sources that is none, or that holds what the service keeps: everybody could see it.
+
+    Raises SettingsRefused.
+    """
+    folder = settings.sources_dir
+    if folder is None:
+        return
+    why = None
+    if not folder.is_dir():
+        why = "expected a folder that is there"
+    elif settings.data_dir.resolve().is_relative_to(folder.resolve()):
+        why = f"IMGSVC_DATA_DIR ({settings.data_dir}) is in it, which would show what is kept there"
+    if why is not None:
+        raise SettingsRefused([f"IMGSVC_SOURCES_DIR={str(folder)!r}: {why}"])
+
+
 def _pid_in(lock: int) -> int | None:
     try:
         return int(os.pread(lock, 32, 0))

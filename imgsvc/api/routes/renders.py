@@ -3,27 +3,40 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
 from imgsvc import errors, formats
-from imgsvc.api import documents, examples, fallback, keys, names, parameters, signatures
-from imgsvc.api.delivery import File, Sent, accepted, deliver
+from imgsvc.api import (
+    conditional,
+    documents,
+    examples,
+    fallback,
+    keys,
+    names,
+    parameters,
+    signatures,
+    sources,
+)
+from imgsvc.api.delivery import File, Sent, accepted, deliver, http_date
 from imgsvc.api.door import answer, door, service
 from imgsvc.api.openapi import STORED, document, operation, parameter, pictures, plain
 from imgsvc.api.parameters import Reader
 from imgsvc.api.routes.shared import IF_NONE_MATCH, RANGE, media_types
+from imgsvc.api.sources import SourceLink
 from imgsvc.api.waiting import while_connected
-from imgsvc.errors import ImgsvcError, NotFound
+from imgsvc.errors import ImgsvcError, NotFound, SignatureExpired, SignatureInvalid
 from imgsvc.jobs import Image
 from imgsvc.pipeline import Pipeline
 from imgsvc.pipeline.negotiation import resolve
 from imgsvc.pipeline.presets import check_alone
 from imgsvc.raster.geometry import Size
-from imgsvc.service import Blob, Render
+from imgsvc.service import Blob, Found, Hold, Render
 
 router = APIRouter(tags=["Renders"])
 
@@ -38,6 +51,12 @@ _OPS = parameter(
     "The pipeline, as text; its `/` stand for themselves.",
     example="resize:300x200,fit=cover/webp",
 )
+_IMAGE_OR_FILE = parameter(
+    "path",
+    "image",
+    "The image's id; or `@` and the path of a file in the folder of sources, whose `/` stand for themselves.",
+    example=examples.IMAGE_ID,
+)
 _FALLBACK = parameter(
     "query",
     "fallback",
@@ -50,14 +69,41 @@ _FALLBACK = parameter(
 class _Asked:
     """A request, as far as it has been understood."""
 
+    #: There for a file of the folder of sources.
+    link: SourceLink | None
     #: The unix second until which the link is signed; None where it has no end or nobody has to sign.
     until: int | None
     pipeline: Pipeline | None = None
     image: Image | None = None
+    found: Found | None = None
+
+    @classmethod
+    def by(cls, request: Request, given: Mapping[str, str]) -> _Asked:
+        """Raises SignatureInvalid, SignatureExpired."""
+        if sources.named(request):
+            link = SourceLink(request, given)
+            return cls(link, link.until)
+        spelt = signatures.spellings(request, request.path_params["image"], request.path_params["ops"])
+        return cls(None, signatures.of_render(request, given, spelt))
 
     @property
     def size(self) -> Size | None:
         return Size(self.image.width, self.image.height) if self.image else None
+
+    @property
+    def modified_at(self) -> int | None:
+        """The unix second in which its file was changed. A preset may change without it."""
+        floating = self.pipeline is None or self.pipeline.floating
+        return None if self.found is None or floating else sources.modified_at(self.found)
+
+    @property
+    def vary(self) -> str | None:
+        return "Accept" if self.pipeline is not None and self.pipeline.negotiates else None
+
+    @property
+    def cache_control(self) -> str:
+        fixed = self.pipeline is not None and not (self.pipeline.negotiates or self.pipeline.floating)
+        return signatures.shared_until(self.until, None if fixed and self.found is None else _FOR_NOW)
 
 
 @router.get(
@@ -78,7 +124,7 @@ class _Asked:
             304: plain("The caller has it."),
         },
         parameters=[
-            parameter("path", "image", "The image's id.", example=examples.IMAGE_ID),
+            _IMAGE_OR_FILE,
             _OPS,
             _FALLBACK,
             IF_NONE_MATCH,
@@ -109,23 +155,58 @@ async def render(request: Request) -> Response:
     """A pipeline's picture of a stored image: what an `<img src>` needs. It is made once and kept as long as
     there is room; requests for the same picture share one task. Unknown query parameters are ignored. Where
     the service has keys (`IMGSVC_SIGNING_KEYS`), the link must be signed.
+
+    `/r/@path/to/file.jpg/{ops}` is the same for a file of the folder of sources (`IMGSVC_SOURCES_DIR`).
     """
     values = parameters.query(request.scope["query_string"])
     # Before anything is looked up or understood, and never hidden by a fallback.
-    asked = _Asked(until=signatures.of_render(request, values))
+    asked = _Asked.by(request, values)
     colour = fallback.wanted(values.get("fallback"))
     try:
-        return await _answered(request, asked)
+        if asked.link is None:
+            return await _of_stored(request, asked)
+        return await _of_file(request, asked, asked.link)
+    except (SignatureInvalid, SignatureExpired):
+        raise
     except ImgsvcError as error:
         if colour is None:
             raise
         return fallback.answer(request, error, colour, asked.pipeline, asked.size)
 
 
-async def _answered(request: Request, asked: _Asked) -> Response:
-    asked.pipeline = wanted = _pipeline(request)
+async def _of_stored(request: Request, asked: _Asked) -> Response:
+    asked.pipeline = _pipeline(request, request.path_params["ops"])
+    asked.image = await service(request).renders.image(_image_id(request))
+    return await _rendered(request, asked, asked.image, asked.pipeline)
+
+
+async def _of_file(request: Request, asked: _Asked, link: SourceLink) -> Response:
+    folder = service(request).sources
+    asked.found, written = await link.find(folder)
+    asked.until = link.until
+    asked.pipeline = _pipeline(request, written)
+    modified_at = asked.modified_at
+    if modified_at is not None and conditional.unmodified(request.headers, modified_at):
+        told = {"Cache-Control": asked.cache_control, "Last-Modified": http_date(modified_at)}
+        return Response(None, 304, told | ({"Vary": asked.vary} if asked.vary else {}))
+    async with folder.look(asked.found) as source:
+        asked.image = source.image
+        return await _rendered(request, asked, source.image, asked.pipeline, partial(folder.copied, source))
+
+
+def _pipeline(request: Request, written: str) -> Pipeline:
+    """What is to be rendered; raises InvalidOperation."""
+    options = door(request).options
+    pipeline = door(request).grammar.load(written)
+    if options.presets_only:
+        check_alone(pipeline, options.presets)
+    return pipeline
+
+
+async def _rendered(
+    request: Request, asked: _Asked, image: Image, wanted: Pipeline, hold: Hold | None = None
+) -> Response:
     renders = service(request).renders
-    asked.image = image = await renders.image(_image_id(request))
     pipeline = resolve(
         wanted,
         accepted(request),
@@ -135,46 +216,38 @@ async def _answered(request: Request, asked: _Asked) -> Response:
     )
     found = await renders.find(image, pipeline)
     if found is None:
-        found = await while_connected(request, renders.make(image, pipeline))
-    return await _sent(request, found, wanted, asked.until)
+        found = await while_connected(request, renders.make(image, pipeline, hold))
+    return await _sent(request, found, asked)
 
 
-def _pipeline(request: Request) -> Pipeline:
-    """What is to be rendered; raises InvalidOperation."""
-    options = door(request).options
-    pipeline = door(request).grammar.load(request.path_params["ops"])
-    if options.presets_only:
-        check_alone(pipeline, options.presets)
-    return pipeline
-
-
-async def _sent(request: Request, found: Render, wanted: Pipeline, until: int | None) -> Response:
+async def _sent(request: Request, render: Render, asked: _Asked) -> Response:
     """A render as an answer; its blob is closed with it, or at once where none of it is sent."""
-    entry = found.entry
+    entry, found = render.entry, asked.found
     media_type, extension = _FILES[entry.format]
+    stem = None if found is None else sources.filename(found)
 
     async def blob() -> Blob:
-        return found.blob
+        return render.blob
 
     file = File(
         size=entry.bytes,
         sha256=entry.sha256,
         content_type=media_type,
-        disposition=names.disposition("inline", f"{entry.image}.{extension}"),
+        disposition=names.disposition("inline", names.result_name(stem, entry.image, None, extension)),
         expires_at=None,
-        server_timing=documents.render_timing(found.way.value, found.queue_ms, found.steps),
-        cache_control=signatures.shared_until(
-            until, _FOR_NOW if wanted.negotiates or wanted.floating else None
-        ),
-        vary="Accept" if wanted.negotiates else None,
+        server_timing=documents.render_timing(render.way.value, render.queue_ms, render.steps),
+        cache_control=asked.cache_control,
+        vary=asked.vary,
+        modified_at=asked.modified_at,
+        image=None if found is None else entry.image,
     )
     try:
         response = await deliver(request, file, blob)
     except BaseException:
-        await found.blob.close()
+        await render.blob.close()
         raise
     if not isinstance(response, Sent):
-        await found.blob.close()
+        await render.blob.close()
     return response
 
 
