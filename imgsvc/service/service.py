@@ -111,7 +111,13 @@ class Service:
         self._calls = Calls(storage=storage, scheduler=scheduler, blobs=self._blobs, limits=limits, boot=boot)
         #: Pictures on the fly.
         self.renders = Renders(
-            Cache(storage, "cache", policy.cache_bytes, memory=policy.cache_memory),
+            Cache(
+                storage,
+                "cache",
+                policy.cache_bytes,
+                memory=policy.cache_memory,
+                writers=len(dispatcher.lanes()),
+            ),
             self._calls,
             storage,
             self.image,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -23,6 +24,11 @@ _Subject = TypeVar("_Subject")
 
 #: Seconds between two notes on the disk that an entry has been used: a restart forgets so much of the order.
 _NOTED_EVERY_S = 60.0
+#: Files of one writer that may be on the disk though the index does not count them: one is being written, one
+#: read for who waits for it, one waits for its removal, and one to spare.
+_UNCOUNTED = 4
+#: The part of the limit that is kept free for such files at most.
+_MOST_FREE = 8
 
 
 @dataclass(slots=True)
@@ -51,12 +57,19 @@ class Cache:
     trusted once its bytes have been hashed: its writer may have been cut off. Use it on one event loop.
     """
 
-    def __init__(self, storage: Storage, prefix: str, limit: int, *, memory: int = 0) -> None:
-        """`limit` bytes on the disk (0: nothing stays); `memory` bytes of small bodies are held as well."""
+    def __init__(
+        self, storage: Storage, prefix: str, limit: int, *, memory: int = 0, writers: int = 0
+    ) -> None:
+        """`limit` bytes on the disk (0: nothing stays); `memory` bytes of small bodies are held as well.
+
+        So much is kept free that the files which so many `writers` have under way fit in the limit too.
+        """
         self.counts = Counts()
         self._shelf = Shelf(storage, prefix)
         self._index = Index(limit)
         self._bodies = Bodies(memory)
+        #: What the latest files take: those under way will take as much.
+        self._latest: deque[int] = deque(maxlen=_UNCOUNTED * writers)
         #: Keys of what was written or checked by this server.
         self._trusted: set[str] = set()
         self._noted: dict[str, float] = {}
@@ -146,7 +159,9 @@ class Cache:
         """Take in a file that has just been written; one that is larger than all the room goes at once."""
         self._trusted.add(entry.key)
         self._bodies.hold(entry.key, body)
-        gone = list(self._index.add(entry))
+        self._latest.append(entry.charge)
+        free = min(sum(self._latest), self.limit // _MOST_FREE)
+        gone = [*self._index.add(entry), *self._index.shrink(self.size + free - self.limit)]
         self.counts.evictions += sum(one.digest != entry.digest or one is entry for one in gone)
         self._gone(gone)
 

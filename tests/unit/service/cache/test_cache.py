@@ -224,3 +224,25 @@ async def test_it_gives_up_what_was_not_used_for_longest_when_the_disk_needs_it(
         assert await cache.shrink(1 << 30) == 2 * 4096
         assert await cache.shrink(1) == 0
     assert files(storage) == set()
+
+
+async def test_as_much_is_kept_free_as_writers_have_under_way(storage: Storage) -> None:
+    block, blocks = b"x" * 4096, 100
+    cache = Cache(storage, "cache", blocks * len(block), writers=2)
+    for number in range(92):
+        write(cache, storage, number, block)
+    assert (len(cache), cache.counts.evictions) == (92, 0)
+    for number in range(92, 200):
+        write(cache, storage, number, block)
+    assert (len(cache), cache.counts.evictions) == (92, 108)
+    assert await body(cache, 199) == block
+    await cache.close()
+
+
+async def test_no_more_than_an_eighth_is_kept_free(storage: Storage) -> None:
+    large = b"x" * 40_960
+    cache = Cache(storage, "cache", 8 * len(large), writers=100)
+    for number in range(20):
+        write(cache, storage, number, large)
+    assert len(cache) == 7
+    await cache.close()
