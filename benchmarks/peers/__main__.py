@@ -89,6 +89,11 @@ def _options() -> argparse.Namespace:
         "have no value",
     )
     parser.add_argument(
+        "--stored",
+        action="store_true",
+        help="upload the files to us beforehand, instead of the common folder",
+    )
+    parser.add_argument(
         "--images", type=Path, metavar="DIR", help="where to put the files, for such a server"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep the raw numbers")
@@ -157,7 +162,8 @@ def _servers(
 ) -> dict[Mode, list[Service]]:
     """Those that take part in the rows of each mode, ours first."""
     _tell("starting the servers")
-    us = stack.enter_context(services.ours([file for each in files.values() for file in each]))
+    every = [file for each in files.values() for file in each]
+    us = stack.enter_context(services.ours(every, images, stored=options.stored))
     there, keeping = [us], [us]
     try:
         there.append(stack.enter_context(services.ipx(options.cache, images, scratch)))

@@ -78,7 +78,7 @@ class Rounds:
         """Find the qualities."""
         self._tell(f"equal quality: {row.title}")
         able, file = self._able(row), self._files[row.source.name][0]
-        able[0].forget([file])
+        able[0].forget([file], row.mode)
         if row.mode is Mode.SEEN:
             self._see(row, able[:1], 1)
         results = self._judge.results(row, file, able)
@@ -107,7 +107,7 @@ class Rounds:
             path = service.path(files[0], row.order, quality)
             visit(service, [path], row.order.format, 1, 60.0)
             return itertools.repeat(path)
-        service.forget(files)
+        service.forget(files, row.mode)
         if row.mode is Mode.SEEN:
             self._see(row, [service], len(files))
         return iter([service.path(file, row.order, quality) for file in files])

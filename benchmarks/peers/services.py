@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import http.client
 import json
 import os
@@ -15,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.peers import installs
-from benchmarks.peers.orders import Order
+from benchmarks.peers.orders import Mode, Order
 from benchmarks.peers.template import Address, Template
 from benchmarks.running import server
 
@@ -24,9 +25,10 @@ PATIENCE_S = 30.0
 CPUS = len(os.sched_getaffinity(0))
 OURS = "imgsvc"
 
-OUR_TEMPLATE = Template(
-    "/r/{image}/resize:{width}x[/blur:{blur}][/sharpen:1,sigma={sharpen}]/{format}[:{quality}]"
-)
+_OUR_OPERATIONS = "resize:{width}x[/blur:{blur}][/sharpen:1,sigma={sharpen}]/{format}[:{quality}]"
+#: For files of the folder that everybody reads, and for images that have been uploaded.
+OUR_TEMPLATE = Template("/r/@{file}/" + _OUR_OPERATIONS)
+OUR_STORED_TEMPLATE = Template("/r/{image}/" + _OUR_OPERATIONS)
 THUMBOR_TEMPLATE = Template(
     "/unsafe/{width}x0/filters:format({format})[:quality({quality})][:blur({radius},{blur})]"
     "[:sharpen(1,{sharpen},false)]/{file}"
@@ -48,8 +50,9 @@ class Service:
     remembers: bool = True
     #: Ids of the files that it had to be given beforehand.
     images: Mapping[Path, str] = field(default_factory=dict)
-    #: Makes it forget all that it has made of these files.
-    forget: Callable[[Sequence[Path]], None] = lambda _: None
+    #: Brings it into the state that a mode is about, as far as these files are concerned: it forgets all that
+    #: it has made of them, and for `Mode.FIRST` the files themselves.
+    forget: Callable[[Sequence[Path], Mode], None] = lambda _, __: None
 
     def path(self, file: Path, order: Order, quality: int | None) -> str:
         """How this server is asked for that."""
@@ -58,18 +61,22 @@ class Service:
 
 
 @contextlib.contextmanager
-def ours(files: Sequence[Path]) -> Iterator[Service]:
-    """Our service with its defaults, and the files as stored images."""
-    with server() as running:
-        images = {file: _upload(running.port, file) for file in files}
+def ours(files: Sequence[Path], folder: Path, *, stored: bool = False) -> Iterator[Service]:
+    """Our service with its defaults and the folder of the files, or with the files as `stored` images."""
+    with server({} if stored else {"IMGSVC_SOURCES_DIR": str(folder)}) as running:
+        images = {file: _upload(running.port, file) if stored else _image(file) for file in files}
 
-        def forget(which: Sequence[Path]) -> None:
+        def forget(which: Sequence[Path], mode: Mode) -> None:
             for file in which:
-                _call(running.port, "POST", f"/v1/cache:purge?image={images[file]}")
+                purge = f"/v1/cache:purge?image={images[file]}"
+                _call(running.port, "POST", purge, missing=True)  # nothing has been made of it yet
+                if mode is Mode.FIRST and not stored:
+                    file.touch()  # so it is another one, which has to be read to know what it holds
 
+        template = OUR_STORED_TEMPLATE if stored else OUR_TEMPLATE
         version = json.loads(_call(running.port, "GET", "/version"))["version"]
         yield Service(
-            OURS, running.port, OUR_TEMPLATE, running.pid, f"imgsvc {version}", images=images, forget=forget
+            OURS, running.port, template, running.pid, f"imgsvc {version}", images=images, forget=forget
         )
 
 
@@ -149,7 +156,13 @@ def _upload(port: int, file: Path) -> str:
     return str(answer["id"])
 
 
-def _call(port: int, method: str, path: str, body: bytes | None = None) -> bytes:
+def _image(file: Path) -> str:
+    """The id that we know its content by."""
+    return f"img_{hashlib.sha256(file.read_bytes()).hexdigest()[:32]}"
+
+
+def _call(port: int, method: str, path: str, body: bytes | None = None, *, missing: bool = False) -> bytes:
+    """The answer's body; raises RuntimeError for errors, for 404 unless it may be `missing`."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         connection.request(method, path, body)
@@ -157,7 +170,8 @@ def _call(port: int, method: str, path: str, body: bytes | None = None) -> bytes
         content = answer.read()
     finally:
         connection.close()
-    if answer.status >= http.HTTPStatus.MULTIPLE_CHOICES:
+    allowed = {http.HTTPStatus.NOT_FOUND} if missing else set()
+    if answer.status >= http.HTTPStatus.MULTIPLE_CHOICES and answer.status not in allowed:
         raise RuntimeError(f"{method} {path}: {answer.status} {content[:300]!r}")
     return content
 

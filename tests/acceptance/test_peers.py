@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from benchmarks.peers.kernel import Kernel
 from benchmarks.peers.lines import summarize
 from benchmarks.peers.orders import Mode, Order, Row
@@ -16,18 +18,26 @@ from benchmarks.peers.sources import Kind, Source
 from benchmarks.peers.template import Template
 
 #: Us, asked in another way, and unable to blur.
-_OTHER = Template("/r/{image}/resize:{width}x/{format}[:{quality}]?other")
+_OTHER = {
+    False: Template("/r/@{file}/resize:{width}x/{format}[:{quality}]?other"),
+    True: Template("/r/{image}/resize:{width}x/{format}[:{quality}]?other"),
+}
 
 
-def test_everybody_is_visited_in_every_kind_of_row(photo: Callable[..., bytes], tmp_path: Path) -> None:
+@pytest.mark.parametrize("stored", [False, True], ids=["folder", "stored"])
+def test_everybody_is_visited_in_every_kind_of_row(
+    photo: Callable[..., bytes], tmp_path: Path, *, stored: bool
+) -> None:
     source = Source("tiny", Kind.BASELINE, 160 * 120, photo(160, 120))
-    files = source.copies(tmp_path, 4)
+    folder = tmp_path / "images"
+    folder.mkdir()
+    files = source.copies(folder, 4)
     orders = [Order(64, "jpeg"), Order(64, "png"), Order(64, "jpeg", blur=2), Order(64, "jpeg", sharpen=1)]
     rows = [Row(source, order) for order in orders]
     rows += [Row(source, Order(64, "jpeg"), mode) for mode in (Mode.SEEN, Mode.HIT)]
     told: list[str] = []
-    with Kernel() as kernel, ours(files) as us:
-        peer = replace(us, name="peer", template=_OTHER)
+    with Kernel() as kernel, ours(files, folder, stored=stored) as us:
+        peer = replace(us, name="peer", template=_OTHER[stored])
         broken = replace(us, name="broken", template=Template("/nowhere/{width}/{format}/{file}"))
         taking_part = {mode: [us, peer, broken] for mode in Mode}
         rounds = Rounds(taking_part, {source.name: files}, kernel, told.append)

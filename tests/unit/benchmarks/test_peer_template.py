@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.peers.orders import Order
-from benchmarks.peers.services import IPX_TEMPLATE, OUR_TEMPLATE, THUMBOR_TEMPLATE
+from benchmarks.peers.services import IPX_TEMPLATE, OUR_STORED_TEMPLATE, OUR_TEMPLATE, THUMBOR_TEMPLATE
 from benchmarks.peers.template import Address, Template, TemplateError
 
 PLAIN = "/{width}/{format}[,q_{quality}]/{file}"
@@ -59,14 +59,15 @@ def test_what_a_template_has_no_place_for_it_cannot_be_asked() -> None:
 
 def test_everybody_is_asked_in_their_own_words() -> None:
     blurred = {"file": "a.jpg", "image": "img_1"} | Order(800, "jpeg", blur=5).values(80)
-    assert OUR_TEMPLATE.path(blurred) == "/r/img_1/resize:800x/blur:5/jpeg:80"
+    assert OUR_TEMPLATE.path(blurred) == "/r/@a.jpg/resize:800x/blur:5/jpeg:80"
+    assert OUR_STORED_TEMPLATE.path(blurred) == "/r/img_1/resize:800x/blur:5/jpeg:80"
     assert IPX_TEMPLATE.path(blurred) == "/w_800,f_jpeg,q_80,blur_5/a.jpg"
     assert THUMBOR_TEMPLATE.path(blurred) == "/unsafe/800x0/filters:format(jpeg):quality(80):blur(15,5)/a.jpg"
 
 
 def test_a_png_has_no_quality() -> None:
     values = {"file": "a.png", "image": "img_1"} | Order(400, "png").values(80)
-    assert OUR_TEMPLATE.path(values) == "/r/img_1/resize:400x/png"
+    assert OUR_TEMPLATE.path(values) == "/r/@a.png/resize:400x/png"
     assert IPX_TEMPLATE.path(values) == "/w_400,f_png/a.png"
 
 
@@ -78,7 +79,7 @@ def test_we_are_asked_for_what_the_kernel_is_given() -> None:
         Order(8, "avif"),
     ):
         quality = {"jpeg": 80, "avif": 55}.get(order.format)
-        path = OUR_TEMPLATE.path({"image": "img_1"} | order.values(quality))
+        path = OUR_STORED_TEMPLATE.path({"image": "img_1"} | order.values(quality))
         assert path == f"/r/img_1/{order.pipeline}"
 
 
