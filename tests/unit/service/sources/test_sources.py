@@ -28,6 +28,7 @@ from imgsvc.errors import (
 from imgsvc.imaging.facts import Facts
 from imgsvc.service import Service, Source
 from imgsvc.service.sources import Folder, Sources
+from imgsvc.service.sources.folder import State
 from imgsvc.wiring import open_service
 
 pytestmark = pytest.mark.anyio
@@ -133,17 +134,18 @@ async def test_a_file_that_was_changed_a_moment_ago_is_read_again(serving: Servi
 
 
 def changes(path: Path, how: str) -> None:
-    """Change a file in one of the ways in which files are changed."""
-    data, times = jpeg("navy"), path.stat()
-    if how == "replaced":
-        other = path.with_name("other")
-        other.write_bytes(data)
-        other.replace(path)
-    else:
-        path.write_bytes(data)
-    if how == "same size and time":
-        assert path.stat().st_size == times.st_size
-        os.utime(path, ns=(times.st_mtime_ns, times.st_mtime_ns))
+    """Change a file in one of the ways in which files are changed, once the clock has moved on."""
+    data, before = jpeg("navy"), path.stat()
+    assert len(data) == before.st_size
+    while State.of(path.stat()) == State.of(before):
+        if how == "replaced":
+            other = path.with_name("other")
+            other.write_bytes(data)
+            other.replace(path)
+        else:
+            path.write_bytes(data)
+        if how == "same size and time":
+            os.utime(path, ns=(before.st_mtime_ns, before.st_mtime_ns))
 
 
 @pytest.mark.parametrize("how", ["rewritten", "replaced", "same size and time"])
