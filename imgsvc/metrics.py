@@ -167,7 +167,7 @@ def failed_step(problem: Problem, steps: Sequence[Step], specs: Mapping[str, str
 
     Nothing timed means that decoding failed; all operations of the output at fault timed, that encoding did.
     """
-    if not any(step.op == "decode" for step in steps):
+    if not any(step.op in {"decode", "master"} for step in steps):
         return "decode"
     output = problem.output or (next(iter(specs)) if len(specs) == 1 else None)
     done = sum(1 for step in steps if step.output == output and step.output is not None)

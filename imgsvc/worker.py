@@ -7,15 +7,17 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from pydantic import BaseModel, ConfigDict
 
+from imgsvc import masters
 from imgsvc.bugs import Bug
 from imgsvc.errors import (
     ImageTooLargeForMemory,
@@ -25,8 +27,10 @@ from imgsvc.errors import (
     StorageUnavailable,
     Unavailable,
 )
-from imgsvc.imaging import Clock, CpuClock, Limits, Progress, Rendered, Timed, picture, render
+from imgsvc.imaging import Clock, CpuClock, Limits, Output, Progress, Rendered, Timed, picture
 from imgsvc.imaging.analysis import Analysed, analyse
+from imgsvc.imaging.render import opened_source, prepared, render_opened
+from imgsvc.imaging.source import Origin
 from imgsvc.jobs import Result, Step
 from imgsvc.pipeline import Grammar
 from imgsvc.raster.geometry import Size
@@ -76,6 +80,8 @@ class Task(_Value):
     source_bytes: int | None = None
     targets: tuple[Target, ...]
     limits: Limits
+    #: The reduced master that its targets are made from; None: they are made from the source itself.
+    master: masters.Wanted | None = None
     #: The `Accept` of the client that waits for it, for targets whose format is `auto`.
     accept: str | None = None
     #: Keys of other images that operations read, by image id.
@@ -103,6 +109,8 @@ class Report(_Value):
 
     outcome: Outcome
     results: tuple[Result, ...] = ()
+    #: The master that it has made and kept.
+    master: masters.Kept | None = None
     #: Why it did not succeed.
     problem: Problem | None = None
     steps: tuple[Step, ...] = ()
@@ -123,62 +131,92 @@ def run(task: Mapping[str, Any], progress: Progress | None = None) -> dict[str, 
     clock = Clock(progress)
     wall, cpu = time.perf_counter(), CpuClock()
     measured = _reset_peak()
-    results: tuple[Result, ...] = ()
-    warnings: tuple[str, ...] = ()
+    done = _Done()
     outcome, problem, bug = Outcome.SUCCEEDED, None, None
     try:
-        results, warnings = _do(Task.model_validate(task), clock)
+        done = _do(Task.model_validate(task), clock)
     except BaseException as error:  # noqa: BLE001  # an exception that crosses the process border may break the lane
         outcome, problem = judge(error)
         if problem.code == InternalError.code:
             bug = Bug.of(error, clock.last)
     report = Report(
         outcome=outcome,
-        results=results,
+        results=done.results,
+        master=done.master,
         problem=problem,
         steps=tuple(_step(timed) for timed in clock.steps),
         wall_ms=(time.perf_counter() - wall) * 1000,
         cpu_ms=max(cpu.ms, sum(timed.cpu_ms for timed in clock.steps)),
         peak_memory_bytes=_peak() if measured else None,
         memory_method="vmhwm" if measured else None,
-        warnings=warnings,
+        warnings=done.warnings,
         pid=os.getpid(),
         bug=bug,
     )
     return report.model_dump(mode="json")
 
 
-def _do(task: Task, clock: Clock) -> tuple[tuple[Result, ...], tuple[str, ...]]:
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What a task has come to."""
+
+    results: tuple[Result, ...] = ()
+    warnings: tuple[str, ...] = ()
+    master: masters.Kept | None = None
+
+
+def _do(task: Task, clock: Clock) -> _Done:
     storage = _storage(task.storage)
     if task.kind is Kind.ANALYSE:
-        return _analyse(storage, task, clock), ()
+        return _Done(_analyse(storage, task, clock))
     targets = [(target.name, _grammar().parse(target.spec)) for target in task.targets]
     images = {}
     for image, key in task.images.items():
         with storage.open(key) as file:
             images[image] = picture(file, task.limits)
-    with storage.open(task.source) as source:
+    prepare = partial(prepared, targets=targets, limits=task.limits, accept=task.accept, images=images)
+    if task.master is not None:
+        return _from_master(storage, task, task.master, prepare, clock)
+    with _source(storage, task) as source:
+        opened = opened_source(source, task.limits)
+        rendered = render_opened(opened, prepare(opened), task.limits, clock, _groups(task.targets))
+    return _Done(_store(storage, task.targets, rendered, clock), _warnings(rendered))
+
+
+def _from_master(
+    storage: Storage,
+    task: Task,
+    wanted: masters.Wanted,
+    prepare: Callable[[Origin], Sequence[Output]],
+    clock: Clock,
+) -> _Done:
+    """The targets from a master; one that had to be made is kept once they are stored."""
+    its = masters.Masters(storage, task.limits, clock)
+    rendered, made = its.render(wanted, partial(_source, storage, task), prepare)
+    results = _store(storage, task.targets, rendered, clock)
+    kept = its.keep(wanted.key, made) if made is not None and wanted.key is not None else None
+    return _Done(results, _warnings(rendered), kept)
+
+
+def _warnings(rendered: Iterable[Rendered]) -> tuple[str, ...]:
+    return tuple(warning for result in rendered for warning in result.warnings)
+
+
+def _source(storage: Storage, task: Task) -> BinaryIO:
+    """A task's source, open."""
+    source = storage.open(task.source)
+    try:
         _check_size(source, task.source_bytes)
-        rendered = render(
-            source,
-            targets,
-            task.limits,
-            accept=task.accept,
-            groups=_groups(task.targets),
-            images=images,
-            clock=clock,
-        )
-    return (
-        _store(storage, task.targets, rendered, clock),
-        tuple(warning for result in rendered for warning in result.warnings),
-    )
+    except BaseException:
+        source.close()
+        raise
+    return source
 
 
 def _analyse(storage: Storage, task: Task, clock: Clock) -> tuple[Result, ...]:
     """What is found may be longer than a report: it is a blob like any other result."""
     (target,) = task.targets
-    with storage.open(task.source) as source:
-        _check_size(source, task.source_bytes)
+    with _source(storage, task) as source:
         found = analyse(source, task.limits, clock, target.name)
     return _store(storage, task.targets, [found], clock)
 

@@ -92,6 +92,16 @@ STATS: Document = {
         "bytes": 1048576,
         "limit_bytes": 1073741824,
     },
+    "masters": {
+        "hits": 30,
+        "misses": 8,
+        "filled": 12,
+        "evictions": 0,
+        "broken": 0,
+        "entries": 18,
+        "bytes": 96468992,
+        "limit_bytes": 2147483648,
+    },
     "uptime_s": 12.3,
 }
 
@@ -143,6 +153,16 @@ def stats(found: Stats, policy: Policy, metrics: Metrics | None) -> Document:
             "entries": found.renders.entries,
             "bytes": found.renders.bytes,
             "limit_bytes": found.renders.limit,
+        },
+        "masters": {
+            "hits": found.masters.hits,
+            "misses": found.masters.misses,
+            "filled": found.masters.filled,
+            "evictions": found.masters.evictions,
+            "broken": found.masters.broken,
+            "entries": found.masters.entries,
+            "bytes": found.masters.bytes,
+            "limit_bytes": found.masters.limit,
         },
         "uptime_s": found.uptime_s,
     }

@@ -196,6 +196,24 @@ class Data(_Group):
             "A thousand pictures of a web page's size, which are then served without a look at the disk.",
         ),
     ] = 32 * _MIB
+    master_side: Annotated[
+        int,
+        Whole(0, 16384),
+        About(
+            "The longest side of reduced masters: what renders of larger still images start from, where that "
+            "is enough. A JPEG decoder's own halves may have half as much again. 0: there are none.",
+            "What web pages show of a photograph is at most two thirds of it.",
+        ),
+    ] = 2048
+    master_bytes: Annotated[
+        int,
+        Bytes(0),
+        About(
+            "Room on the disk for reduced masters; those that were not used for longest go first. 0: there "
+            "are none.",
+            "Those of some 130 photographs of 12 MP, 16 MB each: more than are looked at in the same hour.",
+        ),
+    ] = 2 * _GIB
     render_failures: Annotated[
         float,
         Seconds(0, 3600),

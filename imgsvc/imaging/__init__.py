@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from imgsvc.imaging.facts import Facts
 from imgsvc.imaging.limits import Limits, check_output
-from imgsvc.imaging.output import Rendered
+from imgsvc.imaging.output import Output, Rendered
 from imgsvc.imaging.render import picture, render
 from imgsvc.imaging.source import probe
 from imgsvc.imaging.steps import Clock, CpuClock, Progress, Timed
@@ -14,6 +14,7 @@ __all__ = [
     "CpuClock",
     "Facts",
     "Limits",
+    "Output",
     "Progress",
     "Rendered",
     "Timed",

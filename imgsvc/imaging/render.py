@@ -45,7 +45,7 @@ def render(  # noqa: PLR0913  # what a task says, and who watches
     clock = clock or Clock(progress)
     opened = opened_source(source, limits)
     outputs = prepared(opened, targets, limits, accept=accept, images=images)
-    return _run(outputs, _decoded(opened, outputs, limits, clock), clock, groups)
+    return render_opened(opened, outputs, limits, clock, groups)
 
 
 def opened_source(source: bytes | BinaryIO, limits: Limits) -> Source:
@@ -68,6 +68,17 @@ def prepared(
         check_output(pipeline, origin.facts, limits, output=name)
     check_memory(dict(resolved), origin.facts, limits)
     return [Output(name, pipeline, origin, images or {}) for name, pipeline in resolved]
+
+
+def render_opened(
+    source: Source,
+    outputs: Sequence[Output],
+    limits: Limits,
+    clock: Clock,
+    groups: Sequence[Sequence[str]] = (),
+) -> tuple[Rendered, ...]:
+    """As `render`, with everything prepared."""
+    return _run(outputs, _decoded(source, outputs, limits, clock), clock, groups)
 
 
 def render_reduced(image: Image, outputs: Sequence[Output], clock: Clock) -> tuple[Rendered, ...]:

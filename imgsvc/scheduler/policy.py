@@ -56,6 +56,9 @@ class Policy:
     cache_memory: int = 32 * 2**20
     #: Bytes of copies of source files that are kept for the next render of the same file.
     source_copies: int = 256 * 2**20
+    #: The longest side of reduced masters (0: there are none), and the bytes of all of them.
+    master_side: int = 2048
+    master_bytes: int = 2 * 2**30
     #: Seconds that a render that failed is not tried again.
     render_failures_s: float = 10.0
     #: Seconds between two sweeps.

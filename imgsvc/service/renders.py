@@ -21,6 +21,7 @@ from imgsvc.service.cache import Cache, Entry
 from imgsvc.service.calls import Calls, refuse
 from imgsvc.service.failures import Failures
 from imgsvc.service.flights import Flight, Flights
+from imgsvc.service.masters import Masters, Plan
 from imgsvc.service.requests import RenderStats
 from imgsvc.storage import Storage
 from imgsvc.worker import Kind, Outcome, Target, Task
@@ -71,6 +72,8 @@ class Making:
     kind: Kind = Kind.RENDER
     #: None: the image is stored.
     hold: Hold | None = None
+    #: What is rendered, where anything is.
+    pipeline: Pipeline | None = None
 
 
 def analysis(image: Image) -> Making:
@@ -79,9 +82,9 @@ def analysis(image: Image) -> Making:
     return Making(hashlib.sha256("\n".join(parts).encode()).hexdigest(), "analyse", Kind.ANALYSE)
 
 
-def rendering(image: Image, pipeline: Pipeline) -> Making:
-    """A picture of an image."""
-    return Making(digest(image, pipeline), pipeline.text)
+def rendering(image: Image, pipeline: Pipeline, path: str = "direct") -> Making:
+    """A picture of an image; `path` as `digest` has it."""
+    return Making(digest(image, pipeline, path), pipeline.text, pipeline=pipeline)
 
 
 def digest(image: Image, pipeline: Pipeline, path: str = "direct") -> str:
@@ -97,11 +100,12 @@ def digest(image: Image, pipeline: Pipeline, path: str = "direct") -> str:
 class Renders:
     """What `/r/` stands on. Raises the errors of `imgsvc.errors` only."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # what it stands on, one of each
         self,
         cache: Cache,
         calls: Calls,
         storage: Storage,
+        masters: Masters,
         look: Callable[[str], Awaitable[Image]],
         clock: Clock,
         failures: Failures,
@@ -113,6 +117,7 @@ class Renders:
         `strays`: nobody has a use for renders of an image that is not stored.
         """
         self.cache = cache
+        self.masters = masters
         self._calls = calls
         self._storage = storage
         self._look = look
@@ -138,7 +143,7 @@ class Renders:
             except NotFound:
                 # A server that died while it removed the image may have left some.
                 if self._strays:
-                    await self.cache.purge(id)
+                    await self._remove(id)
                 raise
             if purges == self._purges:  # else it may be what has just been removed
                 self._images[id] = found
@@ -150,7 +155,7 @@ class Renders:
 
     async def find(self, image: Image, pipeline: Pipeline) -> Render | None:
         """A picture that is kept, None where it has to be made. Close `Render.blob`."""
-        return await self._find(rendering(image, pipeline))
+        return await self._find(self._rendering(image, pipeline))
 
     async def _find(self, making: Making) -> Render | None:
         kept = await self.cache.find(making.digest)
@@ -166,7 +171,7 @@ class Renders:
         no lane was free in time, Draining, the ImageRefused and TaskFailed errors, NotFound when the image
         went meanwhile, InsufficientStorage. Close `Render.blob`.
         """
-        return await self._shared_or_made(image, replace(rendering(image, pipeline), hold=hold))
+        return await self._shared_or_made(image, replace(self._rendering(image, pipeline), hold=hold))
 
     async def analysis(self, image: Image) -> Render:
         """What is told of an image, as JSON, kept or made as pictures are; raises as `make`."""
@@ -208,12 +213,30 @@ class Renders:
         self._images.pop(image, None)
         self._flights.turn_stale(image)
         self._failures.forget(image)
+        return await self._remove(image)
+
+    async def _remove(self, image: str) -> int:
+        await self.masters.purge(image)
         return await self.cache.purge(image)
+
+    def open(self) -> None:
+        """Take up what an earlier server has left; call it once, on the event loop."""
+        self.cache.open()
+        self.masters.cache.open()
 
     async def close(self) -> None:
         """Wait for what is under way; the scheduler has been stopped before."""
         await self._flights.landed()
         await self.cache.close()
+        await self.masters.cache.close()
+
+    async def shrink(self, size: int) -> int:
+        """Give up so many bytes on the disk, or all there are, masters first: how many it was."""
+        given = await self.masters.cache.shrink(size)
+        return given if given >= size else given + await self.cache.shrink(size - given)
+
+    def _rendering(self, image: Image, pipeline: Pipeline) -> Making:
+        return rendering(image, pipeline, self.masters.path(image, pipeline))
 
     # -- making ---------------------------------------------------------------------------------
 
@@ -239,12 +262,14 @@ class Renders:
     async def _run(self, flight: Flight[_Made | Problem], image: Image, making: Making) -> _Made:
         key = self.cache.fresh(image.id, making.digest)
         target = Target(name="default", spec=making.spec, key=key, stamped=True)
+        plan = await self._planned(image, making)
         task = Task(
             kind=making.kind,
             storage=self._storage.url,
             source=image.key,
             source_bytes=image.bytes,
             targets=(target,),
+            master=None if plan is None else plan.wanted,
             limits=self._calls.limits,
         )
         suspect = Suspect(image.id, frozenset({making.spec}))
@@ -252,25 +277,35 @@ class Renders:
             called = await self._calls.run(task, image.bytes, suspect, flight.start)
             if called.report.outcome is not Outcome.SUCCEEDED:
                 refuse(called.report.problem)
-            return await self._taken(flight, image, making, called)
+            made, stale = await self._taken(flight, image, making, called)
         except BaseException:
             self.cache.clear(key)
+            self.masters.failed(plan)
             raise
+        if making.pipeline is not None:
+            self.masters.made(image, plan, called.report, stale=stale, stored=making.hold is None)
+        return made
+
+    async def _planned(self, image: Image, making: Making) -> Plan | None:
+        if making.pipeline is None:
+            return None
+        return await self.masters.plan(image, making.pipeline, stored=making.hold is None)
 
     async def _taken(
         self, flight: Flight[_Made | Problem], image: Image, making: Making, called: Called
-    ) -> _Made:
-        """The result, read for those who wait and kept for those who come later."""
+    ) -> tuple[_Made, bool]:
+        """The result, read for those who wait and kept for those who come later, unless its image is gone."""
         (result,) = called.report.results
         data = await asyncio.to_thread(self._storage.read, result.key)
         entry = self.cache.entry(result.key, result.bytes)
         # The image may have been removed between the look at it and the begin of this flight.
         there = image.id in self._images or await self._is_there(image, making)
-        if flight.stale or not there:
+        stale = flight.stale or not there
+        if stale:
             self.cache.discard(entry)
         else:
             self.cache.add(entry, data)
-        return _Made(entry, data, called.queue_ms, called.report.steps)
+        return _Made(entry, data, called.queue_ms, called.report.steps), stale
 
     async def _is_there(self, image: Image, making: Making) -> bool:
         if making.hold is not None:

@@ -109,6 +109,23 @@ class UploadStats:
 
 
 @dataclass(frozen=True, slots=True)
+class MasterStats:
+    """Reduced masters since the start, and what is kept of them now."""
+
+    #: Renders that found theirs, and that had to decode the original for it.
+    hits: int
+    misses: int
+    #: Masters that were made in idle time.
+    filled: int
+    evictions: int
+    #: Files that were gone, or not what they should have been.
+    broken: int
+    entries: int
+    bytes: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
 class RenderStats:
     """Renders since the start, and what is cached of them now."""
 
@@ -141,6 +158,7 @@ class Stats:
     free_bytes: int | None
     reserve_bytes: int
     renders: RenderStats
+    masters: MasterStats
     uptime_s: float
 
 

@@ -24,6 +24,7 @@ from imgsvc.service.calls import Calls, refuse
 from imgsvc.service.failures import Failures
 from imgsvc.service.intake import Arrived, Intake, Staged
 from imgsvc.service.keys import Keys
+from imgsvc.service.masters import Masters
 from imgsvc.service.renders import Renders
 from imgsvc.service.requests import (
     BatchRequest,
@@ -120,6 +121,7 @@ class Service:
             ),
             self._calls,
             storage,
+            Masters(storage, scheduler, limits, policy),
             self.image,
             clock,
             Failures(policy.render_failures_s),
@@ -138,7 +140,7 @@ class Service:
             clock=clock,
         )
         scheduler.sweeper.forgotten = self._forgotten
-        room.spare = self.renders.cache.shrink
+        room.spare = self.renders.shrink
         self._status = Status(
             store=store,
             storage=storage,
@@ -155,7 +157,7 @@ class Service:
 
     def open(self) -> None:
         """Take up what an earlier server has cached; call it once, on the event loop."""
-        self.renders.cache.open()
+        self.renders.open()
 
     # -- taking work ----------------------------------------------------------------------------
 

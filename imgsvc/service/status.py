@@ -90,6 +90,7 @@ class Status:
             free_bytes=await asyncio.to_thread(self.storage.free_bytes),
             reserve_bytes=self.policy.disk_reserve,
             renders=self.renders.stats(),
+            masters=self.renders.masters.stats(),
             uptime_s=round(time.monotonic() - self.since, 3),
         )
 

@@ -47,8 +47,8 @@ class Storage(Shelves, Protocol):
         With `durable=False` the blob need not survive a power cut: what a synchronous call reads.
         """
 
-    def put(self, key: str, data: Buffer, *, durable: bool = True) -> None:
-        """Write a blob."""
+    def put(self, key: str, *data: Buffer, durable: bool = True) -> None:
+        """Write a blob: all parts of its data, one after the other."""
 
     def read(self, key: str) -> bytes:
         """A blob's bytes; raises FileNotFoundError."""

@@ -71,11 +71,12 @@ class FileStorage:
                     _make_last(target, changed)
             staged.unlink(missing_ok=True)
 
-    def put(self, key: str, data: Buffer, *, durable: bool = True) -> None:
+    def put(self, key: str, *data: Buffer, durable: bool = True) -> None:
         """See `Storage.put`."""
         target = self._path(key)
         with _translated(), self._aside(target, durable=durable) as file:
-            file.write(data)
+            for part in data:
+                file.write(part)
 
     def read(self, key: str) -> bytes:
         """See `Storage.read`."""

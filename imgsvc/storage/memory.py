@@ -39,13 +39,13 @@ class MemoryStorage:
         self.put(key, staged.read_bytes(), durable=durable)
         staged.unlink()
 
-    def put(self, key: str, data: Buffer, *, durable: bool = True) -> None:  # noqa: ARG002  # nothing lasts here
+    def put(self, key: str, *data: Buffer, durable: bool = True) -> None:  # noqa: ARG002  # nothing lasts here
         """See `Storage.put`."""
         check_key(key)
         with _lock:
             if key in self._blobs:
                 raise FileExistsError(f"{key} is there already")
-            self._blobs[key] = bytes(data)
+            self._blobs[key] = b"".join(bytes(part) for part in data)
 
     def read(self, key: str) -> bytes:
         """See `Storage.read`."""

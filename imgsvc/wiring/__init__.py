@@ -204,6 +204,8 @@ def _policy(settings: Settings) -> Policy:
         spare_tasks=settings.spare_tasks,
         cache_bytes=settings.cache_bytes,
         cache_memory=settings.cache_memory,
+        master_side=settings.master_side,
+        master_bytes=settings.master_bytes,
         render_failures_s=settings.render_failures,
         sweep_interval_s=settings.sweep_interval,
     )

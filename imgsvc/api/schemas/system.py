@@ -129,6 +129,19 @@ class CacheShape(Shape):
     limit_bytes: int
 
 
+class MastersShape(Shape):
+    """Reduced masters since the start, and what is kept of them."""
+
+    hits: int = Field(description="Renders that found theirs.")
+    misses: int = Field(description="Renders that decoded the original for theirs.")
+    filled: int = Field(description="Masters that were made in a lane's idle time.")
+    evictions: int
+    broken: int = Field(description="Files that were gone, or not what they should have been.")
+    entries: int
+    bytes: int
+    limit_bytes: int
+
+
 class StatsShape(Shape):
     """The service in numbers."""
 
@@ -139,6 +152,7 @@ class StatsShape(Shape):
     totals: dict[str, Any] = Field(description="Since the start of this server.")
     storage: StorageShape
     cache: CacheShape
+    masters: MastersShape
     uptime_s: float
 
 

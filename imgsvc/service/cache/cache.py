@@ -8,14 +8,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 from imgsvc.errors import Unavailable
 from imgsvc.service.blobs import Blob
 from imgsvc.service.cache.bodies import Bodies
 from imgsvc.service.cache.index import Index
 from imgsvc.service.cache.names import Entry, cache_key, read
-from imgsvc.service.cache.shelf import Shelf
+from imgsvc.service.cache.shelf import Shelf, sha256
 from imgsvc.storage import Storage
 
 _log = logging.getLogger(__name__)
@@ -58,14 +58,22 @@ class Cache:
     """
 
     def __init__(
-        self, storage: Storage, prefix: str, limit: int, *, memory: int = 0, writers: int = 0
+        self,
+        storage: Storage,
+        prefix: str,
+        limit: int,
+        *,
+        memory: int = 0,
+        writers: int = 0,
+        hashed: Callable[[BinaryIO], str] = sha256,
     ) -> None:
         """`limit` bytes on the disk (0: nothing stays); `memory` bytes of small bodies are held as well.
 
         So much is kept free that the files which so many `writers` have under way fit in the limit too.
+        `hashed` gives what a file's name says of its bytes.
         """
         self.counts = Counts()
-        self._shelf = Shelf(storage, prefix)
+        self._shelf = Shelf(storage, prefix, hashed)
         self._index = Index(limit)
         self._bodies = Bodies(memory)
         #: What the latest files take: those under way will take as much.
@@ -122,6 +130,30 @@ class Cache:
         blob = Blob(entry.bytes, data=body) if body is not None else await self._open(entry)
         return None if blob is None else Kept(entry, blob)
 
+    async def look(self, digest: str) -> Entry | None:
+        """As `find`, for whoever has the bytes read elsewhere."""
+        await self.ready()
+        entry = self._index.get(digest)
+        if entry is None:
+            return None
+        self._note(entry.key)
+        if entry.key not in self._trusted:
+            try:
+                sound = await asyncio.to_thread(self._shelf.sound, entry)
+            except Unavailable as error:
+                _log.warning("a cached file can't be read: %s", error)
+                return None
+            if not sound:
+                self._lose(entry)
+                return None
+            if self._index.has(entry):
+                self._trusted.add(entry.key)
+        return entry
+
+    def has(self, digest: str) -> bool:
+        """Is anything kept under this digest, as far as is known?"""
+        return self._index.holds(digest)
+
     def of(self, image: str) -> list[Entry]:
         """Everything that is kept of an image."""
         return self._index.of(image)
@@ -133,13 +165,17 @@ class Cache:
             _log.warning("a cached file can't be read: %s", error)
             return None
         if blob is None:
-            if self._index.remove(entry):
-                self.counts.broken += 1
-                self._gone([entry])
+            self._lose(entry)
         elif self._index.has(entry):
             self._trusted.add(entry.key)
             self._bodies.hold(entry.key, blob.data)
         return blob
+
+    def _lose(self, entry: Entry) -> None:
+        """A file is gone, or not what its name says."""
+        if self._index.remove(entry):
+            self.counts.broken += 1
+            self._gone([entry])
 
     # -- changing -------------------------------------------------------------------------------
 

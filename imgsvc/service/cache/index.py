@@ -31,6 +31,10 @@ class Index:
             self._entries.move_to_end(digest)
         return entry
 
+    def holds(self, digest: str) -> bool:
+        """Is there an entry of this digest? It is not used by that."""
+        return digest in self._entries
+
     def has(self, entry: Entry) -> bool:
         """Is it this very file that is known by its digest?"""
         known = self._entries.get(entry.digest)

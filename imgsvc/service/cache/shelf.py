@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from io import BytesIO
+from typing import BinaryIO
 
 from imgsvc.errors import Unavailable
 from imgsvc.service.blobs import WHOLE, Blob
@@ -19,12 +21,22 @@ _log = logging.getLogger(__name__)
 _PIECE = 1 << 20
 
 
+def sha256(file: BinaryIO) -> str:
+    """The hash of a file from here to its end, in hex."""
+    digest = hashlib.sha256()
+    while piece := file.read(_PIECE):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
 class Shelf:
     """The files of a cache below one prefix."""
 
-    def __init__(self, storage: Storage, prefix: str) -> None:
+    def __init__(self, storage: Storage, prefix: str, hashed: Callable[[BinaryIO], str] = sha256) -> None:
+        """`hashed` gives what a file's name says of its bytes."""
         self.prefix = prefix
         self._storage = storage
+        self._hashed = hashed
 
     def entries(self) -> list[Entry]:
         """All that is there, the latest used last; what is no whole entry is removed."""
@@ -50,13 +62,20 @@ class Shelf:
                 return None
             if entry.bytes <= WHOLE:
                 data = self._storage.read(entry.key)
-                sound = trusted or hashlib.sha256(data).hexdigest() == entry.sha256
+                sound = trusted or self._hashed(BytesIO(data)) == entry.sha256
                 return Blob(entry.bytes, data=data) if sound else None
-            if not trusted and not self._sound(entry):
+            if not trusted and not self._matches(entry):
                 return None
             return Blob(entry.bytes, file=self._storage.open(entry.key))
         except FileNotFoundError:
             return None
+
+    def sound(self, entry: Entry) -> bool:
+        """Is it there, and what its name says? Raises Unavailable."""
+        try:
+            return self._storage.size(entry.key) == entry.bytes and self._matches(entry)
+        except FileNotFoundError:
+            return False
 
     def touch(self, key: str) -> None:
         """Note that a file has been used: a restart knows the order by it."""
@@ -91,9 +110,6 @@ class Shelf:
         except OSError:
             return 0.0
 
-    def _sound(self, entry: Entry) -> bool:
-        digest = hashlib.sha256()
+    def _matches(self, entry: Entry) -> bool:
         with self._storage.open(entry.key) as file:
-            while piece := file.read(_PIECE):
-                digest.update(piece)
-        return digest.hexdigest() == entry.sha256
+            return self._hashed(file) == entry.sha256

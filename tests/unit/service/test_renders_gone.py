@@ -45,7 +45,7 @@ async def records(service: Service) -> Records:
 def renders(service: Service, records: Records) -> Renders:
     """Renders whose images are looked up in records of ours; the bytes stay where they are."""
     known = service.renders
-    return Renders(known.cache, known._calls, known._storage, records.look, now, Failures(0))
+    return Renders(known.cache, known._calls, known._storage, known.masters, records.look, now, Failures(0))
 
 
 async def test_a_render_that_begins_after_the_end_of_its_image_is_not_kept(
