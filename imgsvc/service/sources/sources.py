@@ -36,8 +36,8 @@ from imgsvc.storage import Storage
 
 _Answer = TypeVar("_Answer")
 
-#: Files whose content is remembered: some 15 MB.
-_IN_MIND = 16_384
+#: Files whose content is remembered: some 17 MB.
+_IN_MIND = 8192
 #: Steps of a path that are tried before a file that was seen is looked for in another thread after all.
 _DEEP = 32
 #: Threads of its own: a network file system that hangs takes no other work with it.
