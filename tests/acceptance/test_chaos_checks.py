@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from random import Random
@@ -11,16 +13,21 @@ from typing import Any
 import pytest
 
 from imgsvc import jobstore
+from imgsvc.imaging import Limits, render
 from imgsvc.jobs import Job
 from imgsvc.jobs import State as JobState
 from imgsvc.jobstore import Ending, JobStore
+from imgsvc.pipeline import Grammar
 from tests.acceptance.chaos import disorder, remains
 from tests.acceptance.chaos.disorder import Damage
 from tests.acceptance.chaos.house import House
 from tests.acceptance.chaos.judge import Judge
-from tests.acceptance.chaos.ledger import Asked, Document, Ledger, Ticket, Verdict
-from tests.acceptance.chaos.wishes import Kind, References, Wish
+from tests.acceptance.chaos.ledger import Asked, Document, Ledger, Stored, Ticket, Verdict
+from tests.acceptance.chaos.session import Session
+from tests.acceptance.chaos.visitor import Sight, Visitor
+from tests.acceptance.chaos.wishes import PICTURES, Kind, References, Wish
 from tests.records import NOW, a_job, results
+from tests.servers import Answer
 
 CRASHED = {"code": "worker-crashed"}
 #: 2025-11-25T10:00:00Z.
@@ -148,6 +155,45 @@ def test_files_and_rows_that_do_not_fit_each_other_are_noticed(tmp_path: Path) -
     found = reckoning(data)
     assert [job.results[0].key in text for text in found.of(Verdict.LOST)] == [True]
     assert ["results/stray" in text for text in found.of(Verdict.LEFT_OVER)] == [True]
+
+
+def test_a_cached_file_that_is_not_what_its_name_says_is_noticed(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    (data / "staging").mkdir(parents=True)
+    (data / "cache").mkdir()
+    asyncio.run(a_store_with_a_result(jobstore.connect(f"sqlite://{data}/imgsvc.sqlite3"), data))
+    name = f"{'ab' * 16}-{'cd' * 32}-00112233-{hashlib.sha256(b'whole').hexdigest()}-png-1x1"
+    (data / "cache" / name).write_bytes(b"whole")
+    assert reckoning(data).complaints == []
+    (data / "cache" / name).write_bytes(b"hole")
+    (data / "cache" / f"{name}.part-01").write_bytes(b"whole")
+    assert len(reckoning(data).of(Verdict.WRONG)) == 2
+
+
+WEBP = "resize:120x/webp"
+
+
+def visited(
+    tmp_path: Path, body: bytes, *, etag: bytes | None = None, deleted: Asked = Asked.NO
+) -> list[str]:
+    """What a visitor says of an answer with these bytes."""
+    ledger = Ledger()
+    judge = Judge(House(tmp_path, tmp_path / "log", {}), Damage(), References())
+    visitor = Visitor(Session("v", Random(1), judge.house, ledger, judge), threading.Event())
+    sight = Sight(Stored("img_1", "5ha", "small.jpg", deleted))
+    tag = hashlib.sha256(body if etag is None else etag).hexdigest()
+    visitor.check(sight, WEBP, None, Answer(200, {"etag": f'"{tag}"'}, body))
+    return ledger.of(Verdict.WRONG)
+
+
+def test_a_render_with_other_bytes_or_of_a_deleted_image_is_noticed(tmp_path: Path) -> None:
+    (made,) = render(PICTURES["small.jpg"], [("default", Grammar().parse(WEBP))], Limits())
+    right = bytes(made.data)
+    assert visited(tmp_path, right) == []
+    assert len(visited(tmp_path, right[:-1] + b"x")) == 1
+    assert len(visited(tmp_path, right, etag=b"another's")) == 1
+    assert len(visited(tmp_path, right, deleted=Asked.YES)) == 1
+    assert visited(tmp_path, right, deleted=Asked.MAYBE) == []
 
 
 def test_a_traceback_in_the_log_is_noticed(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -17,6 +18,7 @@ from tests.acceptance.chaos.judge import Judge
 from tests.acceptance.chaos.ledger import Asked, Ledger, Verdict
 from tests.acceptance.chaos.report import Report
 from tests.acceptance.chaos.session import Session
+from tests.acceptance.chaos.visitor import Visitor
 from tests.acceptance.chaos.wishes import References
 
 #: Short, so that a run meets all of it.
@@ -28,6 +30,8 @@ _SETTINGS = {
     "IMGSVC_WORKER_MEMORY": "768MiB",
     "IMGSVC_SWEEP_INTERVAL": "2",
     "IMGSVC_LANE_TASKS": "100",
+    # Less than all renders take, so that some have to go.
+    "IMGSVC_CACHE_BYTES": "256KiB",
 }
 
 
@@ -60,11 +64,14 @@ def play(options: Options, folder: Path) -> Report:
             Session(f"c{number}", Random(f"{options.seed}-{number}"), house, ledger, judge)
             for number in range(options.clients)
         ]
+        stop = threading.Event()
+        visitor = Visitor(Session("v", Random(f"{options.seed}-v"), house, ledger, judge), stop)
+        clients = [(Client if n % _FILLS else Filler)(session, stop) for n, session in enumerate(sessions)]
         try:
             house.start(first=True)
-            _disturb(options, agent, sessions)
+            _disturb(options, agent, stop, [visitor, *clients])
             auditor = Session("the auditor", Random(options.seed), house, ledger, judge)
-            _reckon(house, ledger, auditor, shared)
+            _reckon(house, ledger, auditor, visitor, shared)
         finally:
             house.kill()
         for fault in agent.faults:
@@ -72,13 +79,14 @@ def play(options: Options, folder: Path) -> Report:
     return _report(options, time.monotonic() - began, str(small), house, agent, ledger)
 
 
-def _disturb(options: Options, agent: disorder.Disorder, sessions: list[Session]) -> None:
-    stop = threading.Event()
-    clients = [
-        threading.Thread(target=(Client if number % _FILLS else Filler)(session, stop).run)
-        for number, session in enumerate(sessions)
-    ]
-    for thread in clients:
+def _disturb(
+    options: Options,
+    agent: disorder.Disorder,
+    stop: threading.Event,
+    clients: Sequence[Client | Filler | Visitor],
+) -> None:
+    threads = [threading.Thread(target=client.run) for client in clients]
+    for thread in threads:
         thread.start()
     try:
         agent.start()
@@ -89,14 +97,15 @@ def _disturb(options: Options, agent: disorder.Disorder, sessions: list[Session]
         agent.stop()
         agent.join()
         stop.set()
-        for thread in clients:
+        for thread in threads:
             thread.join()
 
 
-def _reckon(house: House, ledger: Ledger, auditor: Session, shared: frozenset[str]) -> None:
+def _reckon(house: House, ledger: Ledger, auditor: Session, visitor: Visitor, shared: frozenset[str]) -> None:
     audit.settle(auditor)
     audit.lost_deletions(auditor)
     audit.expire(auditor)
+    visitor.audit()
     audit.audit(auditor)
     remains.while_it_runs(house, ledger)
     house.stop()

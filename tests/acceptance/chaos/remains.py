@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tests.acceptance.chaos.house import House
 from tests.acceptance.chaos.ledger import Ledger, Verdict
+from tests.acceptance.rendering import is_sound
 
 #: Seconds in which what is on its way out must be gone.
 _PATIENCE_S = 10.0
@@ -69,7 +70,11 @@ def _files(data: Path, ledger: Ledger, database: sqlite3.Connection) -> None:
     for name, times in named.items():
         if times > 1:
             ledger.complain(Verdict.WRONG, f"{name} is named {times} times")
-    for name in sorted(found - blobs):
+    cached = {name for name in found - blobs if name.startswith("cache/")}
+    for name in sorted(cached):
+        if not is_sound(data / name):
+            ledger.complain(Verdict.WRONG, f"not what its name says: {name}")
+    for name in sorted(found - blobs - cached):
         if name != "lock" and not name.startswith("imgsvc.sqlite3"):
             ledger.complain(Verdict.LEFT_OVER, name)
 
