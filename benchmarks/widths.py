@@ -119,12 +119,14 @@ def table(rows: list[Row]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("photos", nargs="*", type=Path, help="photographs of yours, beside those made here")
+    parser.add_argument("--only-these", action="store_true", help="none made here")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--widths", default=",".join(map(str, WIDTHS)), help="rising, separated by commas")
     parser.add_argument("--formats", default=",".join(FORMATS))
     parser.add_argument("--json", type=Path, help="keep the numbers")
     options = parser.parse_args()
-    pictures = synthesised() | {path.name: path.read_bytes() for path in options.photos}
+    given = {path.name: path.read_bytes() for path in options.photos}
+    pictures = given if options.only_these else synthesised() | given
     widths = tuple(int(width) for width in options.widths.split(","))
     with server({"IMGSVC_WORKERS": "1"}) as running:
         client = Client(running.port)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 from imgsvc.imaging.decode import Frame
@@ -74,16 +74,28 @@ class Ladder:
             yield from (output for output in rung.outputs if first or output.moves)
 
     def _sources(self, size: Size) -> list[int]:
-        """From which rung each one is made; -1: from the picture that they have in common."""
+        """From which rung each one is made; -1: from the picture that they have in common.
+
+        What is kept for others meanwhile is never more than that picture itself.
+        """
         found: list[int] = []
-        widths: list[int] = []
-        for rung in self._rungs:
+        sizes: list[Size] = []
+        #: The last one for which a rung is kept.
+        last: dict[int, int] = {}
+        for number, rung in enumerate(self._rungs):
             rest = rung.operations[self._common :]
             after = _after(rest, size)
             shrinks = len(rest) == 1 and rest[0].reduction(size) > 1
-            wide = [number for number, width in enumerate(widths) if width >= self._gap * after.width]
-            found.append(wide[-1] if shrinks and wide else -1)
-            widths.append(after.width)
+            wide = [each for each, its in enumerate(sizes) if its.width >= self._gap * after.width]
+            kept = [each for each in wide if each in last]
+            for source in (*wide[-1:], *kept[-1:]) if shrinks else ():
+                if _most(sizes, last | {source: number}) <= size.pixels:
+                    last[source] = number
+                    found.append(source)
+                    break
+            else:
+                found.append(-1)
+            sizes.append(after)
         return found
 
 
@@ -122,6 +134,13 @@ def _common(chains: Sequence[tuple[Operation, ...]]) -> int:
             break
         count += 1
     return count
+
+
+def _most(sizes: Sequence[Size], last: Mapping[int, int]) -> int:
+    """The most pixels that are kept at a time, when each of these rungs is kept until its last use."""
+    return max(
+        sum(sizes[each].pixels for each, end in last.items() if each <= moment < end) for moment in last
+    )
 
 
 def _after(operations: Sequence[Operation], size: Size) -> Size:

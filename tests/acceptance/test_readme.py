@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import shutil
 import subprocess
@@ -71,7 +72,7 @@ def test_a_job_that_is_waited_for_is_finished(house: Server, folder: Path) -> No
 
 
 def test_several_results_come_one_by_one_and_together(house: Server, folder: Path) -> None:
-    shell(block_with("outputs="), house, folder)
+    shell(block_with('"wide"'), house, folder)
     with Image.open(folder / "wide.jpg") as wide:
         assert (wide.format, wide.size) == ("JPEG", (1600, 1200))
     with zipfile.ZipFile(folder / "results.zip") as archive:
@@ -79,6 +80,13 @@ def test_several_results_come_one_by_one_and_together(house: Server, folder: Pat
         for name in archive.namelist():
             with Image.open(io.BytesIO(archive.read(name))) as made:
                 made.load()
+
+
+def test_a_picture_for_every_screen_comes_with_its_html(house: Server, folder: Path) -> None:
+    output = shell(block_with('"widths"'), house, folder)
+    (picture,) = json.loads(output)["pictures"]
+    assert picture["html"].startswith("<picture><source type=")
+    assert [source["type"] for source in picture["sources"]] == ["image/avif", "image/webp", "image/jpeg"]
 
 
 def test_a_stored_picture_is_worked_on_later(house: Server, folder: Path) -> None:

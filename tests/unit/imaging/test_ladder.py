@@ -57,6 +57,20 @@ def test_a_size_is_made_of_the_smallest_picture_that_is_twice_as_wide() -> None:
     }
 
 
+def test_what_is_kept_for_smaller_sizes_is_bounded() -> None:
+    """Twenty large pictures, each kept for a small one, would need the memory of all of them."""
+    widths = [*range(990, 590, -20), *range(490, 290, -10)]
+    specs = [f"resize:{width}x/png" for width in widths]
+    clock = Clock()
+    climb(photo(1000, 500, format="PNG"), specs, clock)
+    starts = {step.output: step.before for step in clock.steps if step.op == "resize"}
+    made, uses = dict(zip(specs, widths, strict=True)), list(starts.values())
+    for moment, spec in enumerate(specs):
+        kept = {(made[each], made[each] // 2) for each in specs[: moment + 1]} & set(uses[moment + 1 :])
+        assert sum(width * height for width, height in kept) <= 1000 * 500, spec
+    assert [its and its[0] for its in uses].count(990) > 5, "what is kept serves as many as it can"
+
+
 @pytest.mark.parametrize(
     ("before", "made_of"),
     [
