@@ -46,6 +46,8 @@ class Line:
     #: CPU that the bare kernel needs for one picture, and that as a part of what we need.
     kernel_cpu_ms: float | None
     of_kernel: float | None
+    #: CPU that we used for a picture after we had answered, when it was seen; None: there was no looking.
+    put_off_cpu_ms: float | None
 
     @property
     def bound(self) -> float | None:
@@ -88,6 +90,7 @@ def _line(found: Found) -> Line:
         ratios=dict(_ratios(found.visits)),
         kernel_cpu_ms=kernel,
         of_kernel=kernel / ours if kernel and ours else None,
+        put_off_cpu_ms=median(found.put_off_cpu_ms[OURS]) if OURS in found.put_off_cpu_ms else None,
     )
 
 

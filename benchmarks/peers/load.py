@@ -15,8 +15,8 @@ from benchmarks.percentiles import percentile
 from benchmarks.running import cpu_seconds, proportional, tree
 
 _SAMPLE_S = 0.25
-#: A server rests when its processes use less of a CPU than this, or after so many looks.
-_REST, _LOOK_S, _LOOKS = 0.15, 0.1, 50
+#: A server rests when its processes use less of a CPU than this.
+_REST, _LOOK_S = 0.15, 0.1
 
 
 class WrongAnswer(RuntimeError):
@@ -30,7 +30,7 @@ class Visit:
     per_second: float
     p50_ms: float
     p99_ms: float
-    #: Of all its processes for one picture, with what it went on to do afterwards; None: not known.
+    #: Of all its processes for one picture, until the last one was there; None: not known.
     cpu_ms: float | None
     #: Proportional set size of all its processes, the most of some samples.
     peak_bytes: int | None
@@ -89,36 +89,34 @@ class _Clients:
 
 def visit(service: Service, paths: Iterable[str], format: str, clients: int, seconds: float) -> Visit:
     """So many clients ask for these, each path once, for `seconds` at most; answers are waited for."""
-    rest(service)
     with _peak(service) as peak:
         began, before = time.perf_counter(), _cpu(service)
         shared = _Clients(iter(paths), began + seconds)
         with ThreadPoolExecutor(clients) as pool:
             for client in [pool.submit(shared.run, service.port, format) for _ in range(clients)]:
                 client.result()
-        took = time.perf_counter() - began
-    rest(service)
+        took, spent = time.perf_counter() - began, _cpu(service) - before
     done = len(shared.latencies)
     return Visit(
         per_second=done / took,
         p50_ms=percentile(shared.latencies, 50),
         p99_ms=percentile(shared.latencies, 99),
-        cpu_ms=(_cpu(service) - before) * 1000 / (done + shared.failed) if service.pid else None,
+        cpu_ms=spent * 1000 / (done + shared.failed) if service.pid else None,
         peak_bytes=max(peak) if service.pid else None,
         failed=shared.failed,
     )
 
 
-def rest(service: Service) -> None:
-    """Wait until the server has done what it does afterwards: that is on its bill, not on the next one's."""
-    if service.pid is None:
-        return
-    used = _cpu(service)
-    for _ in range(_LOOKS):
+def rest(service: Service, patience: float = 5.0) -> float:
+    """Wait for what the server does when nobody is waiting, for so many seconds at most: its CPU seconds."""
+    began = used = _cpu(service)
+    deadline = time.monotonic() + patience
+    while service.pid is not None and time.monotonic() < deadline:
         time.sleep(_LOOK_S)
         used, before = _cpu(service), used
         if used - before < _REST * _LOOK_S:
-            return
+            break
+    return used - began
 
 
 def _cpu(service: Service) -> float:

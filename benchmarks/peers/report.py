@@ -70,6 +70,7 @@ def _cpu(names: Sequence[str]) -> Iterator[_Column]:
         yield _Column(f"{name}: CPU ms", _of(name, CLIENTS, lambda load: _number(load.cpu_ms, 1)))
     yield _Column("kernel: CPU ms", lambda line: _number(line.kernel_cpu_ms, 1))
     yield _Column(f"kernel / {OURS}", lambda line: _times(line.of_kernel))
+    yield _Column(f"{OURS}, put off: CPU ms", lambda line: _number(line.put_off_cpu_ms, 1))
 
 
 def _memory(names: Sequence[str]) -> Iterator[_Column]:

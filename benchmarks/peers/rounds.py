@@ -5,18 +5,22 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.peers.judge import Judge, Result
+from benchmarks.peers.judge import Judge
 from benchmarks.peers.kernel import Kernel
-from benchmarks.peers.load import visit
+from benchmarks.peers.load import rest, visit
 from benchmarks.peers.orders import Mode, Order, Row
 from benchmarks.peers.services import Service
 
-#: What is asked for before a row of files that have been seen: another width than any row's.
+#: What is asked for before rows of files that have been seen: another width than any row's.
 _BEFORE = Order(1024, "jpeg")
+#: Files of a source that are seen before such rows, and seconds that a server may then need until it rests.
+_SEEN, _PATIENCE_S = 24, 60.0
+#: Widths of such a row, a pixel apart: a server that is quick would be through with the files too soon.
+_WIDTHS = 5
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,8 @@ class Found:
     results: dict[str, dict[str, Any]]
     visits: dict[str, dict[str, list[dict[str, Any]]]] = field(default_factory=dict)
     kernel_cpu_ms: list[float] = field(default_factory=list)
+    #: CPU that each server used for a picture after it had answered, when the files were seen.
+    put_off_cpu_ms: dict[str, list[float]] = field(default_factory=dict)
 
 
 class Rounds:
@@ -59,6 +65,9 @@ class Rounds:
         """`services` take part in the rows of a mode, ours first; `files` are the copies of a source."""
         self._services, self._files, self._kernel, self._tell = services, files, kernel, tell
         self._judge = Judge(tell)
+        #: The source whose first files have been seen by everybody, and what they did of it afterwards.
+        self._seen: tuple[str, dict[str, float]] | None = None
+        self._widths = itertools.count()
 
     def run(self, rows: Sequence[Row], plan: Plan) -> list[Found]:
         """All rows in every round."""
@@ -69,6 +78,7 @@ class Rounds:
             for row, into in zip(rows, found, strict=True):
                 self._tell(f"round {number} of {plan.rounds}, {row.mode}: {row.title}")
                 self._round(row, into, plan, number)
+            self._seen = None
             now = time.monotonic()
             if now - began + (now - first) / number > plan.budget:
                 break
@@ -78,9 +88,11 @@ class Rounds:
         """Find the qualities."""
         self._tell(f"equal quality: {row.title}")
         able, file = self._able(row), self._files[row.source.name][0]
-        able[0].forget([file], row.mode)
+        if row.mode is not Mode.HIT:
+            able[0].forget([file], row.mode)
         if row.mode is Mode.SEEN:
-            self._see(row, able[:1], 1)
+            visit(able[0], [able[0].path(file, _BEFORE, 80)], _BEFORE.format, 1, 60.0)
+            rest(able[0])
         results = self._judge.results(row, file, able)
         found = {name: asdict(each) for name, each in results.items()}
         return Found(row.title, row.mode, row.source.kind, asdict(row.order), found)
@@ -88,11 +100,18 @@ class Rounds:
     def _round(self, row: Row, into: Found, plan: Plan, number: int) -> None:
         able = [each for each in self._able(row) if each.name in into.results]
         turn = number % len(able)  # nobody is always the first, or always behind the same other
+        if row.mode is Mode.SEEN:
+            for name, spent in self._see(row, able).items():
+                into.put_off_cpu_ms.setdefault(name, []).append(spent)
         for clients, seconds in plan.seconds.items():
+            orders = self._orders(row)
             for service in [*able[turn:], *able[:turn]]:
-                paths = self._paths(row, service, Result(**into.results[service.name]).quality)
+                paths = self._paths(row, orders, service, into.results[service.name]["quality"])
+                rest(service)
                 there = into.visits.setdefault(service.name, {}).setdefault(str(clients), [])
                 there.append(asdict(visit(service, paths, row.order.format, clients, seconds)))
+                if row.mode is Mode.FIRST:  # or what it puts off would be done during the next one's load
+                    service.forget(self._files[row.source.name], row.mode)
         if row.mode is Mode.FIRST:
             files = self._files[row.source.name]
             into.kernel_cpu_ms.append(self._kernel.cpu_ms(files, row.order.pipeline, plan.kernel))
@@ -100,20 +119,38 @@ class Rounds:
     def _able(self, row: Row) -> list[Service]:
         return [each for each in self._services[row.mode] if each.template.can(row.order.needs)]
 
-    def _paths(self, row: Row, service: Service, quality: int | None) -> Iterator[str]:
+    def _orders(self, row: Row) -> list[Order]:
+        """What to ask for of each file: of those that have been seen, widths that nobody has asked for."""
+        if row.mode is not Mode.SEEN:
+            return [row.order]
+        widths = itertools.islice(self._widths, _WIDTHS)
+        return [replace(row.order, width=row.order.width + more) for more in widths]
+
+    def _paths(
+        self, row: Row, orders: Sequence[Order], service: Service, quality: int | None
+    ) -> Iterator[str]:
         """What to ask for, with the server brought into the state that the row is about."""
         files = self._files[row.source.name]
         if row.mode is Mode.HIT:
             path = service.path(files[0], row.order, quality)
             visit(service, [path], row.order.format, 1, 60.0)
             return itertools.repeat(path)
-        service.forget(files, row.mode)
-        if row.mode is Mode.SEEN:
-            self._see(row, [service], len(files))
-        return iter([service.path(file, row.order, quality) for file in files])
+        if row.mode is Mode.FIRST:
+            service.forget(files, row.mode)
+        else:
+            files = files[:_SEEN]
+        return iter([service.path(file, order, quality) for order in orders for file in files])
 
-    def _see(self, row: Row, services: Sequence[Service], count: int) -> None:
-        """Have another width made of the first files, where that may leave something behind."""
-        for service in (each for each in services if each.remembers):
-            paths = [service.path(file, _BEFORE, 80) for file in self._files[row.source.name][:count]]
-            visit(service, paths, _BEFORE.format, 8, 60.0)
+    def _see(self, row: Row, services: Sequence[Service]) -> dict[str, float]:
+        """Have another width made of the first files, once a round, where that may leave something behind."""
+        files = self._files[row.source.name][:_SEEN]
+        if self._seen is None or self._seen[0] != row.source.name:
+            self._widths = itertools.count()
+            spent = {}
+            for service in (each for each in services if each.remembers):
+                service.forget(files, row.mode)
+                paths = [service.path(file, _BEFORE, 80) for file in files]
+                visit(service, paths, _BEFORE.format, 8, 60.0)
+                spent[service.name] = rest(service, _PATIENCE_S) * 1000 / len(files)
+            self._seen = (row.source.name, spent)
+        return self._seen[1]

@@ -159,7 +159,13 @@ def test_failures_are_told_beside_the_rate() -> None:
 def test_a_server_of_which_only_the_port_is_known_has_no_cpu_and_no_memory() -> None:
     found = measured([40.0], [30.0], [20.0])
     found.visits["ipx"]["8"] = [visited(30.0, cpu_ms=None)]
-    assert "| 50.0 | – | 50.0 | 45.0 | 0.90 | 100 | – | 100 |" in said(found)["cost"]
+    assert "| 50.0 | – | 50.0 | 45.0 | 0.90 | – | 100 | – | 100 |" in said(found)["cost"]
+
+
+def test_what_we_put_off_is_told() -> None:
+    found = measured([40.0], [30.0], [20.0], mode=Mode.SEEN)
+    found.put_off_cpu_ms = {"imgsvc": [100.0, 120.0, 140.0]}
+    assert "| 50.0 | 50.0 | 50.0 | – | – | 120.0 | 100 |" in said(found)["cost"]
 
 
 def test_without_anybody_else_there_is_nothing_to_compare_with() -> None:
