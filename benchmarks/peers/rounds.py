@@ -30,7 +30,7 @@ class Plan:
     #: Seconds of a load, by the number of clients.
     seconds: Mapping[int, float]
     rounds: int
-    #: Seconds that everything may take; no round begins that would go beyond.
+    #: Seconds that everything may take: no round begins that would go beyond, and no row that comes after.
     budget: float
     #: Of the bare kernel, in each row.
     kernel: float = 1.0
@@ -70,17 +70,24 @@ class Rounds:
         self._widths = itertools.count()
 
     def run(self, rows: Sequence[Row], plan: Plan) -> list[Found]:
-        """All rows in every round."""
+        """All rows in every round, as far as there is time."""
         began = time.monotonic()
-        found = [self._begin(row) for row in rows]
-        first = time.monotonic()
+        found: list[Found] = []
         for number in range(1, plan.rounds + 1):
-            for row, into in zip(rows, found, strict=True):
+            spent = 0.0
+            for place, row in enumerate(rows):
+                if time.monotonic() - began > plan.budget:
+                    self._tell(f"no time for round {number} from here on")
+                    return found
+                if place == len(found):
+                    found.append(self._begin(row))
                 self._tell(f"round {number} of {plan.rounds}, {row.mode}: {row.title}")
-                self._round(row, into, plan, number)
+                spent -= time.monotonic()
+                self._round(row, found[place], plan, number)
+                spent += time.monotonic()
             self._seen = None
-            now = time.monotonic()
-            if now - began + (now - first) / number > plan.budget:
+            if time.monotonic() - began + spent > plan.budget:
+                self._tell(f"no time for more than {number} rounds")
                 break
         return found
 
