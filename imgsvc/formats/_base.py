@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import BinaryIO, ClassVar, Literal, Self
 
 from PIL.Image import Image
+from PIL.Image import open as open_image
+from PIL.ImageFile import ImageFile
 from pydantic import BaseModel, ConfigDict
 
 from imgsvc.raster.geometry import Size
@@ -65,6 +67,8 @@ class Format(Ending):
     max_side: ClassVar[int] = 65535
     #: Peak bytes of memory per pixel of a full decode, measured (docs/performance.md).
     decode_bytes_per_pixel: ClassVar[float]
+    #: Can its files be decoded to a half, a quarter or an eighth of their sides in less time?
+    shrinks: ClassVar[bool] = False
     #: Address space that encoding takes beside the picture, roughly: an encoder that fails where there is
     #: not so much has run out of it.
     encode_bytes_per_pixel: ClassVar[float] = 16
@@ -89,6 +93,14 @@ class Format(Ending):
     ) -> Self:
         """This format as someone wants it who did not name it: `quality` is on the scale of JPEG's."""
         return cls()
+
+    @classmethod
+    def open(cls, file: BinaryIO) -> ImageFile:
+        """A file of this format, as Pillow opens it: its header is read, no pixel is decoded.
+
+        Raises whatever Pillow does.
+        """
+        return open_image(file, formats=cls.pillow[:1])
 
     def encode_least(self, pixel_bytes: int) -> float:
         """Bytes per pixel that encoding takes beside the picture at the very least (docs/performance.md).

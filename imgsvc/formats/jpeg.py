@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated, BinaryIO, ClassVar, Literal, Self
 
 import PIL.JpegImagePlugin  # noqa: F401  # so that Pillow need not import every plugin it has
+from PIL.ImageFile import ImageFile
 from pydantic import BeforeValidator, Field
 from typing_extensions import override
 
@@ -32,6 +33,7 @@ class Jpeg(Format):
     signature: ClassVar[bytes] = rb"\xff\xd8\xff"
     alpha: ClassVar[bool] = False
     animated: ClassVar[bool] = False
+    shrinks: ClassVar[bool] = True
     decode_bytes_per_pixel: ClassVar[float] = 7  # a progressive one keeps all its coefficients
 
     quality: Quality = Field(
@@ -48,6 +50,13 @@ class Jpeg(Format):
     @override
     def wished(cls, quality: Quality | None, max_bytes: int | None) -> Self:
         return cls(max_bytes=max_bytes) if quality is None else cls(quality=quality, max_bytes=max_bytes)
+
+    @classmethod
+    @override
+    def open(cls, file: BinaryIO) -> ImageFile:
+        image = super().open(file)
+        image.decodermaxblock = 1 << 20  # fewer, larger reads
+        return image
 
     @override
     def encode_least(self, pixel_bytes: int) -> float:

@@ -26,14 +26,14 @@ def check_decoding(facts: Facts, limits: Limits, factor: float) -> None:
     Raises ImageTooLargeForMemory.
     """
     if limits.max_memory is not None:
-        _check(_decoding(facts, shrink(facts.format, factor / limits.reduce_gap)), limits.max_memory)
+        _check(_decoding(facts, shrink(facts, factor / limits.reduce_gap)), limits.max_memory)
 
 
 def check_memory(pipelines: Mapping[str, Pipeline], facts: Facts, limits: Limits) -> None:
     """Refuse what a worker's memory can't hold, naming the output; raises ImageTooLargeForMemory."""
     if limits.max_memory is None:
         return
-    scale = shrink(facts.format, reduction(facts, list(pipelines.values())) / limits.reduce_gap)
+    scale = shrink(facts, reduction(facts, list(pipelines.values())) / limits.reduce_gap)
     for name, pipeline in pipelines.items():
         _check(max(_decoding(facts, scale), _working(pipeline, facts, scale)), limits.max_memory, name)
 
@@ -50,7 +50,7 @@ def _check(need: float, most: int, output: str | None = None) -> None:
 
 
 def _decoding(facts: Facts, scale: int) -> float:
-    """Bytes for the first frame, when a JPEG is decoded to a fraction of its sides."""
+    """Bytes for the first frame, when it is decoded to a fraction of its sides."""
     each = max(facts.pixel_bytes, formats.registry()[facts.format].decode_least)
     return facts.size.pixels / scale**2 * each
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageFile
 
+from imgsvc import formats
 from imgsvc.imaging.facts import Facts
 from imgsvc.imaging.faults import translated
 from imgsvc.imaging.limits import Limits, check_source
@@ -14,7 +15,7 @@ from imgsvc.imaging.source import Source
 from imgsvc.pipeline import Pipeline
 from imgsvc.raster.geometry import Size
 
-#: Reductions that libjpeg decodes with SIMD.
+#: Reductions that decoders make by themselves, libjpeg with SIMD.
 SCALES = (8, 4, 2)
 #: Modes that operations work on, and CMYK, which becomes RGB on the way into sRGB.
 _MODES = frozenset({"L", "LA", "RGB", "RGBA", "CMYK"})
@@ -74,10 +75,10 @@ def decode(
 ) -> Iterator[Frame]:
     """The frames of a source in L, LA, RGB, RGBA or CMYK, as stored; only the first unless asked.
 
-    `factor` is how many times longer the sides are than they need be: a JPEG is then decoded to a
+    `factor` is how many times longer the sides are than they need be: a JPEG or a WebP is then decoded to a
     half, a quarter or an eighth, as far as `limits.reduce_gap` lets it, or to just this `scale`.
     """
-    _reduce(source.image, scale or shrink(source.facts.format, factor / limits.reduce_gap))
+    _reduce(source.image, scale or shrink(source.facts, factor / limits.reduce_gap))
     if source.facts.frames == 1 or not all_frames:
         yield Frame(_load(source, limits))
         return
@@ -106,16 +107,24 @@ def _load_frame(source: Source, index: int, limits: Limits) -> Frame:
         return Frame(_bare(picture), round(image.info.get("duration") or 0))
 
 
-def shrink(format: str, factor: float) -> int:
+def shrink(facts: Facts, factor: float) -> int:
     """To which fraction of its sides a picture is decoded; they are `factor` times longer than need be."""
-    return next((scale for scale in SCALES if scale <= factor), 1) if format == "jpeg" else 1
+    return next((scale for scale in SCALES if scale <= factor), 1) if shrinks(facts) else 1
+
+
+def shrinks(facts: Facts) -> bool:
+    """Can a picture be decoded to a fraction of its sides?
+
+    A WebP that moves is drawn frame by frame, and in one with alpha the colours of what is transparent would
+    be mixed in.
+    """
+    if not formats.registry()[facts.format].shrinks or facts.frames > 1:
+        return False
+    return facts.format == "jpeg" or not facts.has_alpha
 
 
 def _reduce(image: ImageFile.ImageFile, scale: int) -> None:
-    """Have a JPEG decoded to a fraction of its size; others can't."""
-    if image.format not in {"JPEG", "MPO"}:
-        return
-    image.decodermaxblock = 1 << 20  # fewer, larger reads
+    """Have a picture decoded to a fraction of its size, where it can be."""
     if scale > 1:
         image.draft(None, (max(1, image.width // scale), max(1, image.height // scale)))
 

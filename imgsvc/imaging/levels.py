@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from imgsvc.imaging.decode import SCALES, reduction, shrink
+from imgsvc.imaging.decode import SCALES, reduction, shrink, shrinks
 from imgsvc.imaging.facts import Facts
 from imgsvc.pipeline import Pipeline
 from imgsvc.raster.geometry import Size, half_up
@@ -21,8 +21,8 @@ _GAP = 3.0
 class Level:
     """One reduction of a picture.
 
-    Either the JPEG decoder's own, to one part in `scale` of its sides: what is made from it is, byte for
-    byte, what would be made from the original. Or, with `side`, the whole picture resampled until its
+    Either the decoder's own, to one part in `scale` of its sides: what is made from it is, byte for byte,
+    what would be made from the original. Or, with `side`, the whole picture resampled until its
     longer side has so many pixels.
     """
 
@@ -66,8 +66,8 @@ def level(facts: Facts, pipeline: Pipeline, side: int, gap: float) -> Level | No
     if not possible or not pipeline.upright:
         return None
     factor = reduction(facts, [pipeline])
-    if facts.format == "jpeg":
-        exact = Level(shrink(facts.format, factor / gap))
+    if shrinks(facts):
+        exact = Level(shrink(facts, factor / gap))
         return exact if exact in possible else None
     return possible[0] if factor * side >= _GAP * max(facts.size) else None
 
@@ -80,6 +80,6 @@ def levels(facts: Facts, side: int) -> tuple[Level, ...]:
     longer = max(facts.size)
     if facts.frames > 1 or not 0 < side < longer:
         return ()
-    if facts.format != "jpeg":
+    if not shrinks(facts):
         return (Level(side=side),)
     return tuple(Level(scale) for scale in reversed(SCALES) if -(-longer // scale) <= side * _ROOM)

@@ -64,7 +64,7 @@ def open_source(file: BinaryIO, limits: Limits) -> Source:
     if declared is not None:
         check_source(declared, 1, limits)
     with translated(None):  # the size is checked here, in the order in which it is promised
-        image = Image.open(file, formats=format_.pillow[:1])
+        image = format_.open(file)
         size = Size(*image.size)
         check_source(size, 1, limits)
         count = frames.count(image, file, limits.max_frames)

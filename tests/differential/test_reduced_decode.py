@@ -1,4 +1,4 @@
-"""Every operation before a resize, with the reduced JPEG decode on and off."""
+"""Every operation before a resize, with the reduced decode of JPEG and WebP on and off."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ ON, OFF = Limits(), Limits(reduce_gap=1e9)
 #: A photograph large enough to be decoded at a quarter, compressed as phones do.
 SOURCE = photo(1600, 1200, quality=90)
 FACTS = Facts(format="jpeg", width=1600, height=1200, frames=1, has_alpha=False)
+WEBP = photo(1600, 1200, format="WEBP", quality=90)
 SHRINK = "resize:200x200"
 #: A reduced decode averages blocks and then resamples with Lanczos; the two differ as two good filters do.
 DECIBELS = 32.0
@@ -45,10 +46,11 @@ BEFORE = sorted(
 )
 
 
+@pytest.mark.parametrize("source", [SOURCE, WEBP], ids=["jpeg", "webp"])
 @pytest.mark.parametrize("before", BEFORE)
-def test_the_picture_is_the_same(before: str) -> None:
+def test_the_picture_is_the_same(before: str, source: bytes) -> None:
     ops = f"{before}/{SHRINK}"
-    reduced, full = ours(SOURCE, ops, simd=False, limits=ON), ours(SOURCE, ops, simd=False, limits=OFF)
+    reduced, full = ours(source, ops, simd=False, limits=ON), ours(source, ops, simd=False, limits=OFF)
     assert reduced.size == full.size
     if reduction(FACTS, [Grammar().parse(ops)]) / ON.reduce_gap < 2:
         assert worst(reduced, full) == 0, "nothing may differ where nothing was reduced"
@@ -68,9 +70,10 @@ WAYS = [
 ]
 
 
+@pytest.mark.parametrize("source", [SOURCE, WEBP], ids=["jpeg", "webp"])
 @pytest.mark.parametrize("ops", WAYS)
-def test_every_way_of_shrinking_gives_the_same_picture(ops: str) -> None:
-    reduced, full = ours(SOURCE, ops, simd=False, limits=ON), ours(SOURCE, ops, simd=False, limits=OFF)
+def test_every_way_of_shrinking_gives_the_same_picture(ops: str, source: bytes) -> None:
+    reduced, full = ours(source, ops, simd=False, limits=ON), ours(source, ops, simd=False, limits=OFF)
     assert reduction(FACTS, [Grammar().parse(ops)]) >= 3
     assert psnr(reduced, full) >= DECIBELS
 

@@ -179,7 +179,7 @@ CASES = [
     ("RGB", "PNG", "png"),
     ("L", "PNG", "png"),
     ("RGB", "JPEG", "jpeg:80,progressive"),
-    ("RGB", "WEBP", "thumbnail:99x99/png"),
+    ("RGB", "WEBP", "png"),
     ("RGB", "PNG", "webp"),
     ("RGB", "PNG", "webp:80,lossless"),
     ("L", "PNG", "webp"),

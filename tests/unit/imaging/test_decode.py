@@ -87,7 +87,12 @@ def test_a_jpeg_is_decoded_as_small_as_the_gap_lets_it(factor: float, gap: float
     assert first(photo(806, 604), factor=factor, limits=limits).width == width
 
 
-@pytest.mark.parametrize("format", ["png", "webp", "gif"])
+def test_a_webp_is_decoded_smaller_too_unless_it_has_alpha() -> None:
+    assert first(photo(806, 604, format="WEBP"), factor=5).size == (403, 302)
+    assert first(photo(806, 604, format="WEBP", mode="RGBA"), factor=5).size == (806, 604)
+
+
+@pytest.mark.parametrize("format", ["png", "gif"])
 def test_other_formats_are_decoded_in_full(format: str) -> None:
     assert first(photo(80, 60, format=format), factor=16).size == (80, 60)
 
