@@ -9,7 +9,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache, lru_cache, partial
 from pathlib import Path
@@ -62,6 +62,8 @@ class Target(_Value):
     name: str
     spec: str
     key: str
+    #: `Pipeline.or_source`.
+    or_source: bool = False
     #: Is the key to be stamped with what was made (`stamp`)?
     stamped: bool = False
     #: Targets of the same group are one picture in several sizes and formats.
@@ -169,7 +171,10 @@ def _do(task: Task, clock: Clock) -> _Done:
     storage = _storage(task.storage)
     if task.kind is Kind.ANALYSE:
         return _Done(_analyse(storage, task, clock))
-    targets = [(target.name, _grammar().parse(target.spec)) for target in task.targets]
+    targets = [
+        (target.name, replace(_grammar().parse(target.spec), or_source=target.or_source))
+        for target in task.targets
+    ]
     images = {}
     for image, key in task.images.items():
         with storage.open(key) as file:

@@ -109,6 +109,14 @@ class Format(Ending):
         """
         return 0
 
+    def stands_in(self, data: bytes) -> bool:
+        """Would this file do in place of a larger one of this format?
+
+        It must hold nothing but the picture: no metadata, no profile, no comment, nothing behind its end;
+        and it must be what the parameters ask for, if not for the effort that they ask for.
+        """
+        return False
+
     def encode(self, picture: Picture, file: BinaryIO) -> int | None:
         """Write the picture to `file`; the quality where that was found, not given.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import BinaryIO, ClassVar, Self
 
@@ -15,6 +16,13 @@ from imgsvc.formats._quality import MaxBytes, Quality, Scale, write
 #: The quality that a JPEG has by default; ours by default looks like it.
 _USUAL_JPEG = 80
 _SCALE = Scale(usual=58, least=30, most=90, power=2.5)
+
+#: What a file's description has if there is more than a picture in sRGB: EXIF, XMP, a profile, other colours,
+#: something to be turned or cut, more than 8 bits a channel (AV1 ISOBMFF 2.3.3).
+_MORE = re.compile(
+    rb"Exif|mime|uri |colr(?!nclx\x00[\x01\x02]\x00[\x01\x02\x0d])|irot|imir|clap|av1C..[\x40-\x7f\xc0-\xff]",
+    re.DOTALL,
+)
 
 
 class Avif(Format):
@@ -57,6 +65,12 @@ class Avif(Format):
         return 21 if pixel_bytes == 1 else 27
 
     @override
+    def stands_in(self, data: bytes) -> bool:
+        found = _boxes(data)
+        plain = found is not None and set(found) - {b"free"} == {b"ftyp", b"meta", b"mdat"}
+        return found is not None and plain and _MORE.search(found[b"meta"]) is None
+
+    @override
     def encode(self, picture: Picture, file: BinaryIO) -> int | None:
         return write(picture, file, self._write, _SCALE, self.quality, self.max_bytes)
 
@@ -85,3 +99,16 @@ def _alike(quality: int) -> int:
     if quality <= _USUAL_JPEG:
         return max(1, round(quality * usual / _USUAL_JPEG))
     return round(100 - (100 - quality) * (100 - usual) / (100 - _USUAL_JPEG))
+
+
+def _boxes(data: bytes) -> dict[bytes, bytes] | None:
+    """The outermost boxes of a file by their types; None where one comes twice or they are not all of it."""
+    found: dict[bytes, bytes] = {}
+    at = 0
+    while at + 8 <= len(data):
+        length, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
+        if length < 8 or kind in found:
+            return None
+        found[kind] = data[at + 8 : at + length]
+        at += length
+    return found if at == len(data) else None

@@ -21,6 +21,9 @@ _SAMPLE = 512 * 512
 #: The longest time that a frame can be shown, in 1/100 s.
 _LONGEST = 65535
 
+#: Extensions (GIF89a, section 23 ff.) that results have: how long a frame is shown, how often all are.
+_TIMES, _PLAYS = 0xF9, b"\xff\x0bNETSCAPE2.0"
+
 
 class Gif(Format):
     """GIF: at most 256 colours a frame, alpha on or off, with animation.
@@ -37,6 +40,10 @@ class Gif(Format):
     alpha: ClassVar[bool] = True
     animated: ClassVar[bool] = True
     decode_bytes_per_pixel: ClassVar[float] = 9
+
+    @override
+    def stands_in(self, data: bytes) -> bool:
+        return _nothing_but_pictures(data)
 
     @override
     def encode(self, picture: Picture, file: BinaryIO) -> None:
@@ -103,3 +110,28 @@ def _hundredths(durations: tuple[int, ...]) -> Iterator[int]:
         time = max((wanted + 5) // 10 - given, 2 if duration > 10 else 0)
         given += time
         yield min(time, _LONGEST) * 10
+
+
+def _nothing_but_pictures(data: bytes) -> bool:
+    """Is there no comment, no text and nothing of any program in a file, and nothing behind its end?"""
+    at = 13 + _table(data, 10)
+    while at < len(data):
+        match data[at]:
+            case 0x21:
+                if data[at + 1 : at + 2] != bytes([_TIMES]) and not data.startswith(_PLAYS, at + 1):
+                    return False
+                at += 2
+            case 0x2C:
+                at += 11 + _table(data, at + 9)
+            case _:
+                return data[at:] == b";"
+        while data[at : at + 1] not in (b"", b"\0"):
+            at += 1 + data[at]
+        at += 1
+    return False
+
+
+def _table(data: bytes, flags: int) -> int:
+    """The bytes of a colour table, where its flags say that there is one."""
+    found = data[flags] if flags < len(data) else 0
+    return 3 << (found & 7) + 1 if found & 0x80 else 0

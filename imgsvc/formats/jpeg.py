@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, BinaryIO, ClassVar, Literal, Self
 
@@ -18,6 +19,12 @@ from imgsvc.raster import alpha
 Subsampling = Annotated[Literal["420", "422", "444"], BeforeValidator(str)]
 
 _SCALE = Scale(usual=70, least=40, most=95, power=1.25)
+#: Segments of a file that holds nothing but a picture in grey or YCbCr of 8 bits: tables, frames of which
+#: everybody shows, scans, JFIF's and Adobe's own.
+_PROGRESSIVE = 0xC2
+_PLAIN = frozenset({0xC0, 0xC1, _PROGRESSIVE, 0xC4, 0xDA, 0xDB, 0xDD, 0xE0, 0xEE})
+#: Behind a scan's pixels comes a marker: no stuffed byte, no restart, no filling.
+_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
 
 class Jpeg(Format):
@@ -64,6 +71,13 @@ class Jpeg(Format):
         return 2 if self.progressive else 0
 
     @override
+    def stands_in(self, data: bytes) -> bool:
+        found = _segments(data)
+        if found is None or not _PLAIN.issuperset(found):
+            return False
+        return not self.progressive or _PROGRESSIVE in found
+
+    @override
     def encode(self, picture: Picture, file: BinaryIO) -> int | None:
         return write(picture, file, self._write, _SCALE, self.quality, self.max_bytes)
 
@@ -80,3 +94,36 @@ class Jpeg(Format):
             exif=picture.exif or b"",
             comment=b"",
         )
+
+
+def _segments(data: bytes) -> list[int] | None:
+    """The markers of a file's segments in order (ITU T.81, annex B); None where it is not plain and whole."""
+    found: list[int] = []
+    at = 2
+    while at + 4 <= len(data) and data[at] == 0xFF:
+        marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
+        body = data[at + 4 : at + 2 + length]
+        found.append(marker)
+        if not _plain(marker, body):
+            return None
+        at += 2 + length
+        if marker == 0xDA:
+            following = _MARKER.search(data, at)
+            if following is None:
+                return None
+            at = following.start()
+            if data[at:] == b"\xff\xd9":
+                return found
+    return None
+
+
+def _plain(marker: int, body: bytes) -> bool:
+    """Is there nothing in a segment that a result would not have?"""
+    match marker:
+        case 0xE0:  # without a small picture beside it
+            return body[:5] == b"JFIF\0" and len(body) == 14
+        case 0xEE:  # YCbCr
+            return body[:5] == b"Adobe" and body[-1:] == b"\1"
+        case 0xC0 | 0xC1 | 0xC2:
+            return len(body) > 5 and body[0] == 8 and body[5] in (1, 3)
+    return True

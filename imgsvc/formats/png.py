@@ -11,6 +11,9 @@ from typing_extensions import override
 
 from imgsvc.formats._base import Format, Picture
 
+#: Chunks of a file that holds nothing but a picture in sRGB.
+_PLAIN = frozenset({b"IHDR", b"PLTE", b"tRNS", b"sRGB", b"IDAT", b"IEND"})
+
 
 class Png(Format):
     """PNG: lossless, with alpha; of an animation it shows the first frame."""
@@ -27,6 +30,14 @@ class Png(Format):
 
     level: int = Field(default=3, ge=0, le=9, description="Effort of the compression: 0 is none.")
     palette: bool = Field(default=False, description="Reduce the picture to at most 256 colours.")
+
+    @override
+    def stands_in(self, data: bytes) -> bool:
+        found = _chunks(data)
+        if found is None or not _PLAIN.issuperset(found):
+            return False
+        depth, kind = data[24], data[25]
+        return depth <= 8 and (not self.palette or kind == 3)
 
     @override
     def encode(self, picture: Picture, file: BinaryIO) -> None:
@@ -49,3 +60,13 @@ def _few_colours(image: Image.Image) -> Image.Image:
     if image.mode == "RGB":
         return image.quantize(256, Image.Quantize.MEDIANCUT)
     return image.convert("RGBA").quantize(256, Image.Quantize.FASTOCTREE)
+
+
+def _chunks(data: bytes) -> list[bytes] | None:
+    """The types of a file's chunks in order; None where it does not end with the last."""
+    found: list[bytes] = []
+    at = 8
+    while at + 12 <= len(data):
+        found.append(data[at + 4 : at + 8])
+        at += 12 + int.from_bytes(data[at : at + 4], "big")
+    return found if at == len(data) and found[-1:] == [b"IEND"] and found[:1] == [b"IHDR"] else None

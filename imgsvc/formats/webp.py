@@ -22,6 +22,8 @@ from imgsvc.raster.webp_file import StillWebp
 
 #: The flag "alpha" in the header of an extended file.
 _ALPHA = 0x10
+#: Chunks of a file that holds nothing but a picture or an animation.
+_PLAIN = frozenset({b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF"})
 _SCALE = Scale(usual=79, least=40, most=95, power=1.25)
 
 
@@ -101,6 +103,11 @@ class Webp(Format):
         return 11 if self.lossless else 5
 
     @override
+    def stands_in(self, data: bytes) -> bool:
+        found = _chunks(data)
+        return found is not None and _PLAIN.issuperset(found) and (not self.lossless or b"VP8L" in found)
+
+    @override
     def encode(self, picture: Picture, file: BinaryIO) -> int | None:
         return write(picture, file, self._write, _SCALE, self.quality, self.max_bytes)
 
@@ -142,3 +149,15 @@ def _with_alpha_flag(data: memoryview) -> memoryview:
     if bytes(data[12:16]) == b"VP8X":
         data[20] |= _ALPHA
     return data
+
+
+def _chunks(data: bytes) -> list[bytes] | None:
+    """The types of a file's chunks in order; None where it does not end with the last."""
+    found: list[bytes] = []
+    at = 12
+    while at + 8 <= len(data):
+        found.append(data[at : at + 4])
+        length = int.from_bytes(data[at + 4 : at + 8], "little")
+        at += 8 + length + length % 2
+    ends = at == len(data) == 8 + int.from_bytes(data[4:8], "little")
+    return found if ends else None

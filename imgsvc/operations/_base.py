@@ -118,6 +118,10 @@ class Operation(BaseModel):
         """May the picture have alpha after this operation, when before it it may or may not?"""
         return alpha
 
+    def idle(self, size: Size) -> bool:
+        """Is it known to give a picture that is displayed at `size` back as it got it?"""
+        return False
+
     def sources(self) -> tuple[str, ...]:
         """The ids of other images that it reads; `Context.images` hands them over."""
         return ()

@@ -41,6 +41,10 @@ class Crop(Operation):
         return Size(min(asked.width, size.width), min(asked.height, size.height))
 
     @override
+    def idle(self, size: Size) -> bool:
+        return self.size_after(size) == size
+
+    @override
     def apply(self, image: Image, context: Context) -> Image:
         size = Size(*image.size)
         part = self.size_after(size)

@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 from typing_extensions import override
 
 from imgsvc.operations._base import Context, Kept, Operation
+from imgsvc.raster.geometry import Size
 
 
 class Keep(Operation):
@@ -37,6 +38,10 @@ class Keep(Operation):
     def keeps(self) -> frozenset[Kept]:
         asked: tuple[tuple[Kept, bool], ...] = (("icc", self.icc), ("copyright", self.copyright))
         return frozenset(name for name, wanted in asked if wanted)
+
+    @override
+    def idle(self, size: Size) -> bool:
+        return True
 
     @override
     def apply(self, image: Image, context: Context) -> Image:

@@ -9,6 +9,7 @@ from pydantic import Field
 from typing_extensions import override
 
 from imgsvc.operations._base import Context, Operation
+from imgsvc.raster.geometry import Size
 
 
 class Orient(Operation):
@@ -32,6 +33,10 @@ class Orient(Operation):
     @override
     def upright(self) -> bool:
         return self.mode == "auto"
+
+    @override
+    def idle(self, size: Size) -> bool:
+        return True  # what is to be turned is not untouched
 
     @override
     def apply(self, image: Image, context: Context) -> Image:

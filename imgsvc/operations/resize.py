@@ -75,6 +75,11 @@ class Resize(Operation):
         ground = self.background if self.fit is Fit.PAD else None
         return alpha or not (ground is None or ground.opaque)
 
+    def idle(self, size: Size) -> bool:
+        """Has the picture the size already, and gets no ground?"""
+        padded = self.fit is Fit.PAD and self.background is not None
+        return self.size_after(size) == self._inner(size) == size and not padded
+
     def apply(self, image: Image, context: Context) -> Image:
         """The picture at its new size."""
         size, inner = context.size, self._inner(context.size)

@@ -35,6 +35,10 @@ class Thumbnail(Operation):
         """The largest size that fits, never larger than the picture."""
         return fit.contain(size, self.size)
 
+    def idle(self, size: Size) -> bool:
+        """It never enlarges."""
+        return self.size_after(size) == size
+
     def apply(self, image: Image, context: Context) -> Image:
         """The smaller picture."""
         return resample.resize(image, self.size_after(context.size), orientation=context.orientation)

@@ -45,7 +45,8 @@ def resolve(
         name = _moving(weights, source_format)
     else:
         name = _still(weights, alpha=pipeline.alpha_after(has_alpha))
-    return replace(pipeline, format=pipeline.format.of(formats.registry()[name]))
+    chosen = pipeline.format.of(formats.registry()[name])
+    return replace(pipeline, format=chosen, or_source=weight(weights, source_format) > 0)
 
 
 @lru_cache(256)

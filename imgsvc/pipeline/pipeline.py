@@ -24,6 +24,9 @@ class Pipeline:
     operations: tuple[Operation, ...] = ()
     #: None keeps the source's format; `auto` has one chosen.
     format: Ending | None = None
+    #: May the answer be the source itself where that is smaller, though in another format than this one? So
+    #: it is where the format was chosen, among those that a client accepts.
+    or_source: bool = False
     #: The presets that it was written with, whose operations are among `operations` by now.
     presets: tuple[str, ...] = ()
     #: Was one of them written without its version, so that the same text may mean something else one day?
@@ -73,6 +76,11 @@ class Pipeline:
             size = operation.size_after(size)
             after.append(size)
         return tuple(after)
+
+    def changes_nothing(self, size: Size) -> bool:
+        """Does a source that is displayed at `size` keep its pixels, and is it only encoded anew?"""
+        before = (size, *self.sizes(size))
+        return all(operation.idle(size) for operation, size in zip(self.operations, before, strict=False))
 
     def sources(self) -> tuple[str, ...]:
         """The ids of the other images that its operations read, each once."""

@@ -15,6 +15,7 @@ from imgsvc.imaging.analysis import ANALYSIS_VERSION
 from imgsvc.imaging.version import RENDER_VERSION
 from imgsvc.jobs import Image, Step
 from imgsvc.pipeline import Pipeline
+from imgsvc.raster.geometry import Size
 from imgsvc.scheduler import Called, Clock, Suspect
 from imgsvc.service.blobs import Blob
 from imgsvc.service.cache import Cache, Entry
@@ -74,6 +75,8 @@ class Making:
     hold: Hold | None = None
     #: What is rendered, where anything is.
     pipeline: Pipeline | None = None
+    #: May the image itself be the picture, in another format?
+    or_source: bool = False
 
 
 def analysis(image: Image) -> Making:
@@ -84,13 +87,17 @@ def analysis(image: Image) -> Making:
 
 def rendering(image: Image, pipeline: Pipeline, path: str = "direct") -> Making:
     """A picture of an image; `path` as `digest` has it."""
-    return Making(digest(image, pipeline, path), pipeline.text, pipeline=pipeline)
+    or_source = pipeline.or_source and pipeline.changes_nothing(Size(image.width, image.height))
+    if or_source:
+        path = f"{path}, or the source"
+    return Making(digest(image, pipeline, path), pipeline.text, pipeline=pipeline, or_source=or_source)
 
 
 def digest(image: Image, pipeline: Pipeline, path: str = "direct") -> str:
     """What a render is known by: sha256 of all that its bytes depend on.
 
-    `path` says which pixels it is made from: the original's, or those of a reduced master.
+    `path` says what it is made from: the original's pixels, or those of a reduced master; and whether it may
+    be the image itself.
     """
     encoder = Pipeline((), pipeline.encoder(image.format))
     parts = (image.sha256, pipeline.full_text, encoder.full_text, path, str(RENDER_VERSION))
@@ -261,7 +268,7 @@ class Renders:
 
     async def _run(self, flight: Flight[_Made | Problem], image: Image, making: Making) -> _Made:
         key = self.cache.fresh(image.id, making.digest)
-        target = Target(name="default", spec=making.spec, key=key, stamped=True)
+        target = Target(name="default", spec=making.spec, key=key, stamped=True, or_source=making.or_source)
         plan = await self._planned(image, making)
         task = Task(
             kind=making.kind,

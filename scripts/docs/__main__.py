@@ -66,6 +66,14 @@ All operations work on gray and colour pictures with or without alpha and on eve
 The EXIF orientation is applied first, unless the pipeline starts with `orient:none`; sizes are as
 displayed, round half up, and are at least 1.
 
+A result is never larger than its source where nothing but the encoding would change: if encoding it again
+gives more bytes, the source itself is the result, and the job's `warnings` say so. That is where the
+operations leave every pixel alone (none, or `thumbnail:800x800` of a smaller picture), where the source
+carries nothing but the picture (no EXIF, XMP, profile, comment, no byte behind its end), and where it is
+what was asked for: of the format that was named or kept, progressive where that was asked; with `auto` of
+any format that the client accepts. Quality, `max_bytes` and effort are met by a smaller source whatever it
+is: encoding it again can only lose. A format that was named and is not the source's is always made.
+
 Sources are of the same formats as results: {formats}; `IMGSVC_INPUT_FORMATS` can allow
 fewer. HEIC/HEIF, SVG, TIFF, BMP and all others are not taken.
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -261,6 +262,42 @@ def test_an_animation_has_one_quality_and_is_as_small_as_asked(name: str) -> Non
     assert opened(name, found).n_frames == 3  # type: ignore[attr-defined]  # the plugins that know frames have it
     small = encoded(asked(name, quality="auto", max_bytes=len(found) - 1), shown)
     assert len(small) < len(found)
+
+
+@every
+@in_every_mode
+def test_what_it_writes_carries_nothing_but_the_picture_and_what_is_more_is_noticed(
+    name: str, mode: str
+) -> None:
+    made = default(name)
+    plain = encoded(made, Picture((source((64, 48), mode),)))
+    assert made.stands_in(plain)
+    for more in (b"\0", b"SECRET", plain):
+        assert not made.stands_in(plain + more)
+    for length in range(len(plain)):
+        assert not made.stands_in(plain[:length])
+
+
+@every
+def test_an_animation_stands_in_for_a_larger_one_where_it_can_be_told(name: str) -> None:
+    frames = tuple(source((64, 48), "RGBA", seed) for seed in range(3))
+    data = encoded(default(name), Picture(frames, (50, 70, 90), 0))
+    assert default(name).stands_in(data) is (name != "avif")
+
+
+@every
+def test_a_profile_or_an_exif_block_is_more_than_the_picture(name: str) -> None:
+    if name == "gif":
+        pytest.skip("it has room for neither")
+    from PIL import ImageCms  # noqa: PLC0415  # lcms is needed here alone
+
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    exif = Image.Exif()
+    exif[0x8298] = "Somebody"
+    shown = Picture((source((16, 12), "RGB"),))
+    for more in (replace(shown, icc=profile), replace(shown, exif=exif.tobytes())):
+        data = encoded(default(name), more)
+        assert not default(name).stands_in(data)
 
 
 @every

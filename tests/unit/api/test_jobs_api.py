@@ -12,6 +12,7 @@ import httpx2
 import pytest
 
 from imgsvc.api.schemas import JobShape
+from tests.photos import photo
 from tests.unit.api.served import api, picture, problem, running, size_of
 
 pytestmark = pytest.mark.anyio
@@ -145,6 +146,17 @@ async def test_a_stored_image_is_processed_again(door: httpx2.AsyncClient) -> No
     assert answer.json()["priority"] == "low"
     unknown = {"source": {"image": "img_" + "0" * 32}, "ops": "png"}
     assert problem(await door.post("/v1/jobs", json=unknown)) == (404, "not-found")
+
+
+async def test_a_result_that_would_be_larger_is_the_source_and_a_warning_says_so(
+    door: httpx2.AsyncClient,
+) -> None:
+    source = photo(quality=1)
+    job = (await door.post("/v1/jobs?ops=jpeg", content=source, headers={"Prefer": "wait=10"})).json()
+    assert job["results"][0]["bytes"] == len(source)
+    (warning,) = job["warnings"]
+    assert warning.startswith("default: the source itself is the result")
+    assert (await door.get(job["results"][0]["url"])).content == source
 
 
 @pytest.mark.parametrize(

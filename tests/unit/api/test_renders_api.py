@@ -212,6 +212,30 @@ async def test_auto_is_settled_by_what_the_client_accepts(door: httpx2.AsyncClie
     assert explicit.headers["cache-control"] == FOR_EVER
 
 
+async def test_auto_is_the_image_itself_where_that_is_smallest_for_those_who_accept_it(
+    door: httpx2.AsyncClient,
+) -> None:
+    source = photo(quality=1)
+    image = await stored(door, source)
+
+    async def asked(accept: str, ops: str = "auto:100") -> httpx2.Response:
+        return await door.get(f"/r/{image}/{ops}", headers={"Accept": accept})
+
+    for _ in range(2):  # made, then kept
+        strict, browser = await asked("image/webp"), await asked("image/webp,*/*;q=0.1")
+        assert (browser.content, browser.headers["content-type"]) == (source, "image/jpeg")
+        assert browser.headers["content-disposition"].startswith(f'inline; filename="{image}.jpg"')
+        assert size_of(strict.content)[0] == "WEBP"
+        assert strict.headers["content-type"] == "image/webp"
+    # Where the picture changes, both get the same.
+    one, two = (
+        await asked("image/webp", "thumbnail:9x9/auto"),
+        await asked("image/webp,*/*", "thumbnail:9x9/auto"),
+    )
+    assert one.headers["etag"] == two.headers["etag"]
+    assert way(two) == 'cache;desc="hit"'
+
+
 async def test_auto_keeps_alpha_for_those_who_know_no_better(door: httpx2.AsyncClient) -> None:
     image = await stored(door, photo(200, 150, format="PNG", mode="RGBA"))
     answer = await door.get(f"/r/{image}/resize:50x/auto", headers={"Accept": "*/*"})
