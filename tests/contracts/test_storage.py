@@ -55,6 +55,11 @@ def staged(tmp_path: Path) -> Path:
     return path
 
 
+def test_the_parts_of_what_was_put_follow_each_other(store: Storage) -> None:
+    store.put(KEY, b"pix", bytearray(b"e"), memoryview(b"ls"))
+    assert store.read(KEY) == b"pixels"
+
+
 def test_what_was_put_is_read(store: Storage) -> None:
     store.put(KEY, b"pixels")
     assert store.read(KEY) == b"pixels"

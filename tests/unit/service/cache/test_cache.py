@@ -7,6 +7,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -246,3 +247,54 @@ async def test_no_more_than_an_eighth_is_kept_free(storage: Storage) -> None:
         write(cache, storage, number, large)
     assert len(cache) == 7
     await cache.close()
+
+
+def short(file: BinaryIO) -> str:
+    """Another hash than that of all bytes."""
+    return hashlib.sha256(file.read(4)).hexdigest()
+
+
+async def test_a_look_tells_where_something_is_and_no_more(storage: Storage) -> None:
+    async with opened(storage) as cache:
+        assert await cache.look(digest(1)) is None
+        assert not cache.has(digest(1))
+        entry = write(cache, storage, 1, b"body")
+        assert cache.has(digest(1))
+        assert await cache.look(digest(1)) == entry
+
+
+@pytest.mark.parametrize(
+    ("damaged", "found"), [(b"body", True), (b"b0dy", False), (b"bod", False), (None, False)]
+)
+async def test_a_look_after_a_restart_checks_the_bytes_first(
+    storage: Storage, damaged: bytes | None, found: bool
+) -> None:
+    async with opened(storage) as cache:
+        key = write(cache, storage, 1, b"body").key
+    storage.delete(key)
+    if damaged is not None:
+        storage.put(key, damaged)
+    async with opened(storage) as cache:
+        assert (await cache.look(digest(1)) is not None) is found
+        assert cache.has(digest(1)) is found
+        assert cache.counts.broken == (0 if found or damaged is None else 1)
+
+
+async def test_a_look_counts_as_a_use(storage: Storage) -> None:
+    async with opened(storage, limit=8192) as cache:
+        for number in (1, 2):
+            write(cache, storage, number, b"body")
+        await cache.look(digest(1))
+        write(cache, storage, 3, b"body")
+        assert [cache.has(digest(number)) for number in (1, 2, 3)] == [True, False, True]
+
+
+async def test_what_is_hashed_may_be_something_else_than_all_bytes(storage: Storage) -> None:
+    for content, sound in ((b"body, and more", True), (b"b0dy, and more", False)):
+        cache = Cache(storage, "cache", 1 << 20, hashed=short)
+        key = f"{cache.fresh(IMAGE, digest(1))}-{hashlib.sha256(b'body').hexdigest()}-png-3x2"
+        storage.put(key, content, durable=False)
+        cache.open()
+        assert (await cache.look(digest(1)) is not None) is sound
+        await cache.close()
+        storage.delete(key)
