@@ -18,6 +18,9 @@ from imgsvc.raster.geometry import Size, SizeSpec
 
 #: What `auto` is made in before JPEG or PNG, in the order in which browsers are offered it.
 NEW = ("avif", "webp")
+#: What it is made in where the source moves: a moving AVIF takes longer to make than anything else, and
+#: who shows it shows WebP too.
+MOVING = ("webp", "gif")
 #: Characters that a member's name has more than its picture's: `-65535.avif`.
 SUFFIX = 11
 
@@ -54,15 +57,17 @@ class Srcset:
         """Operations that its longest member has."""
         return len(self.pipeline.operations) + (0 if _resizes(self.pipeline.operations) else 1)
 
-    def members(self, name: str, size: Size, *, source_format: str, alpha: bool) -> dict[str, Pipeline]:
+    def members(
+        self, name: str, size: Size, *, source_format: str, alpha: bool, moves: bool = False
+    ) -> dict[str, Pipeline]:
         """Its outputs by their names, the largest first, for a source that is worked on at `size`.
 
-        `source_format` and `alpha` tell of the source, too.
+        `source_format`, `alpha` and `moves` tell of the source, too.
         Widths above the one that the pipeline gives are left out; where nothing is left, that one is all
         there is. The format is always the last word, also where the source's is kept.
         """
         own = (size, *self.pipeline.sizes(size))[-1].width
-        kept = self.formats or self._kept(source_format, alpha=alpha)
+        kept = self.formats or self._kept(source_format, alpha=alpha, moves=moves)
         widths = [width for width in self.widths if width <= own] or [own]
         return {
             member(name, width, kind): replace(
@@ -72,12 +77,13 @@ class Srcset:
             for kind in kept
         }
 
-    def _kept(self, source_format: str, *, alpha: bool) -> tuple[Format, ...]:
+    def _kept(self, source_format: str, *, alpha: bool, moves: bool) -> tuple[Format, ...]:
         """The pipeline's own format; where that is `auto`, what each client gets a picture of its own of."""
         if not isinstance(self.pipeline.format, Auto):
             return (self.pipeline.encoder(source_format),)
         plain = "png" if self.pipeline.alpha_after(alpha) else "jpeg"
-        return tuple(self.pipeline.format.of(formats.registry()[name]) for name in (*NEW, plain))
+        names = MOVING if moves else (*NEW, plain)
+        return tuple(self.pipeline.format.of(formats.registry()[name]) for name in names)
 
     def _operations(self, width: int, own: int) -> tuple[Operation, ...]:
         """What makes the picture so wide.

@@ -43,4 +43,6 @@ def asked(wanted: Wanted) -> tuple[Output, ...]:
 
 def _members(name: str, srcset: Srcset, facts: Facts) -> dict[str, Pipeline]:
     size = facts.size if srcset.pipeline.upright else facts.stored
-    return srcset.members(name, size, source_format=facts.format, alpha=facts.has_alpha)
+    return srcset.members(
+        name, size, source_format=facts.format, alpha=facts.has_alpha, moves=facts.frames > 1
+    )

@@ -13,6 +13,7 @@ from urllib.parse import quote, urlsplit
 import pytest
 from PIL import Image
 
+from tests.photos import picture
 from tests.servers import Server, serve, wait_until
 
 Photo = Callable[..., bytes]
@@ -51,10 +52,10 @@ def check(server: Server, job: Any, *, format: str = "JPEG") -> None:  # noqa: A
         answer = server.ask("GET", urlsplit(link).path)
         assert answer.status == 200
         assert kind in {None, answer.headers["content-type"]}
-        with Image.open(io.BytesIO(answer.body)) as picture:
-            picture.load()
-            assert picture.width == width
-            assert kind is not None or picture.format == format
+        with Image.open(io.BytesIO(answer.body)) as made:
+            made.load()
+            assert made.width == width
+            assert kind is not None or made.format == format
 
 
 def ended(server: Server, job: str) -> Any:  # noqa: ANN401  # JSON
@@ -64,7 +65,7 @@ def ended(server: Server, job: str) -> Any:  # noqa: ANN401  # JSON
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Any:  # noqa: ANN401  # a generator
-    settings = {"IMGSVC_PUBLIC_URL": "https://img.example.org"}
+    settings = {"IMGSVC_PUBLIC_URL": "https://img.example.org", "IMGSVC_MAX_OUTPUTS": "12"}
     with serve(tmp_path_factory.mktemp("srcset") / "data", settings) as running:
         yield running
 
@@ -78,6 +79,25 @@ def test_a_page_finds_every_width_in_every_format(house: Server, photo: Photo) -
     ]
     assert done["pictures"][0]["src"].startswith(f"https://img.example.org/v1/jobs/{job['id']}/results/")
     check(house, done)
+
+
+def test_a_result_more_than_the_settings_allow_is_refused(house: Server, photo: Photo) -> None:
+    answer = house.ask("POST", f"/v1/jobs?outputs={hero('auto', *WIDTHS, 5000)}", photo())
+    assert (answer.status, answer.json()["code"]) == (422, "invalid-parameter")
+    assert "15 results" in answer.json()["detail"]
+
+
+def test_an_animation_moves_in_every_format(house: Server) -> None:
+    file = io.BytesIO()
+    frames = [picture(80, 60, seed=seed) for seed in range(3)]
+    frames[0].save(file, "GIF", save_all=True, append_images=frames[1:], duration=100, loop=0)
+    job = house.json("POST", f"/v1/jobs?outputs={hero('auto', 20, 40)}", file.getvalue())
+    done = ended(house, job["id"])
+    check(house, done, format="GIF")
+    assert [source["type"] for source in done["pictures"][0]["sources"]] == ["image/webp", "image/gif"]
+    for result in done["results"]:
+        with Image.open(io.BytesIO(house.ask("GET", result["url"]).body)) as made:
+            assert getattr(made, "n_frames", 1) == 3
 
 
 def test_every_step_is_timed_under_its_output(house: Server, photo: Photo) -> None:
@@ -100,8 +120,8 @@ def test_an_image_with_alpha_keeps_it_in_every_format(house: Server, photo: Phot
     done = ended(house, job["id"])
     check(house, done, format="PNG")
     for result in done["results"]:
-        with Image.open(io.BytesIO(house.ask("GET", result["url"]).body)) as picture:
-            assert picture.has_transparency_data
+        with Image.open(io.BytesIO(house.ask("GET", result["url"]).body)) as made:
+            assert made.has_transparency_data
 
 
 @pytest.mark.parametrize("while_it_runs", [False, True])

@@ -75,6 +75,18 @@ def test_where_no_width_is_left_the_picture_of_the_pipeline_is_the_only_one() ->
     assert members("jpeg", 320, size=Size(200, 100)) == {"hero-200.jpg": "jpeg"}
 
 
+def test_auto_is_what_every_client_can_show() -> None:
+    def found(ops: str, *, alpha: bool = False, moves: bool = False) -> list[str]:
+        members = wanted(ops, 8).members("a", SIZE, source_format="png", alpha=alpha, moves=moves)
+        return list(members)
+
+    assert found("auto") == ["a-8.avif", "a-8.webp", "a-8.jpg"]
+    assert found("auto", alpha=True) == ["a-8.avif", "a-8.webp", "a-8.png"]
+    assert found("background:white/auto", alpha=True) == ["a-8.avif", "a-8.webp", "a-8.jpg"]
+    assert found("auto", alpha=True, moves=True) == ["a-8.webp", "a-8.gif"]
+    assert wanted("auto", 8).most == 3
+
+
 def test_formats_alone_give_the_picture_of_the_pipeline_in_each() -> None:
     assert members("resize:100x", formats="webp png") == {
         "hero-100.webp": "resize:100x/webp",
