@@ -55,9 +55,9 @@ def tasks(server: Server) -> int:
     return sum(server.json("GET", "/v1/stats")["totals"]["calls"].values())
 
 
-def kept(data: Path) -> list[Path]:
-    """Every file in the cache's folder, whatever it is."""
-    return sorted(path for path in (data / "cache").rglob("*") if path.is_file())
+def kept(data: Path, room: str = "cache") -> list[Path]:
+    """Every file in the cache's folder, or that of masters, whatever it is."""
+    return sorted(path for path in (data / room).rglob("*") if path.is_file())
 
 
 def is_sound(file: Path) -> bool:

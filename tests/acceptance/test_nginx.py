@@ -3,102 +3,29 @@
 from __future__ import annotations
 
 import json
-import re
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator
 from urllib.parse import quote, urlencode
 
 import pytest
 
 from imgsvc import formats, operations
 from imgsvc.pipeline import Grammar
-from imgsvc.signing import Keyring
-from tests.acceptance.proxy import free_ports, needs_nginx, nginx, through
-from tests.acceptance.rendering import counts, stored
+from tests.acceptance.front import NAMES, PREFIXES, RING, Front, fronted
+from tests.acceptance.proxy import needs_nginx
+from tests.acceptance.rendering import counts
 from tests.photos import photo
-from tests.servers import Answer, Server, serve
+from tests.servers import Answer
 
 pytestmark = needs_nginx
 
-KEYS = "web:0123456789abcdef0123456789abcdef"
-RING = Keyring.parse(KEYS)
-PAGE = (Path(__file__).parents[2] / "docs" / "deployment.md").read_text()
 AVIF, JPEG = {"Accept": "image/avif,image/webp,*/*;q=0.8"}, {"Accept": "*/*"}
-#: nginx before the service in the three ways that its manual knows.
-WAYS = """
-server {{
-    listen 127.0.0.1:{ports[0]};
-    location / {{ proxy_pass http://127.0.0.1:{port}; }}
-}}
-server {{
-    listen 127.0.0.1:{ports[1]};
-    location /img/ {{ proxy_pass http://127.0.0.1:{port}/; }}
-}}
-server {{
-    listen 127.0.0.1:{ports[2]};
-    location /r/ {{ proxy_pass http://127.0.0.1:{port}/r/; }}
-}}
-"""
-PREFIXES = ("", "/img", "")
-
-
-@dataclass
-class Front:
-    """The service behind nginx."""
-
-    direct: Server
-    #: As nginx passes it on: the whole URI, from below a path, and only the renders.
-    ways: list[Server]
-    #: By the configuration that the documentation recommends.
-    recommended: Server
-    image: str
-
-    def ask(self, ops: str, query: Mapping[str, str] | None = None) -> list[Answer]:
-        """A render with its signature, from the service itself and through each of the ways.
-
-        `ops` are percent-encoded as a client writes them; all that a way may change is told apart.
-        """
-        path = f"/r/{self.image}/{ops}" + (f"?{urlencode(query)}" if query else "")
-        return [
-            self.direct.ask("GET", path),
-            *(way.ask("GET", prefix + path) for way, prefix in zip(self.ways, PREFIXES, strict=True)),
-            self.recommended.ask("GET", path),
-        ]
-
-    def signed(self, text: str, **options: int | None) -> dict[str, str]:
-        return RING.sign(f"/r/{self.image}/{text}", exp=options.get("exp"))
-
-    def path(self, text: str, **options: int | None) -> str:
-        return f"/r/{self.image}/{quote(text, safe='/:,=')}?{urlencode(self.signed(text, **options))}"
 
 
 @pytest.fixture(scope="module")
 def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
-    folder = tmp_path_factory.mktemp("nginx")
-    settings = {"IMGSVC_SIGNING_KEYS": KEYS, "IMGSVC_RENDER_FAILURES": "0"}
-    with serve(folder / "data", settings) as server:
-        *ports, last = free_ports(4)
-        servers = WAYS.format(port=server.port, ports=ports) + _documented(folder, server.port, last)
-        with nginx(folder / "nginx", servers, [*ports, last]) as log:
-            image = stored(server, photo(320, 240, format="PNG", mode="RGBA", seed=77))
-            ways = [through(server, port) for port in ports]
-            yield Front(server, ways, through(server, last), image)
-            assert not re.findall(r"\[(?:error|crit|alert|emerg)\].*upstream.*", log.read_text())
-
-
-def _documented(folder: Path, port: int, listen: int) -> str:
-    """The configuration of docs/deployment.md, on this machine's ports and in this test's folder."""
-    (block,) = re.findall(r"^```nginx\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-    for told, here in (
-        ("/var/cache/nginx/imgsvc", str(folder / "cache")),
-        ("127.0.0.1:8000", f"127.0.0.1:{port}"),
-        ("listen 80;", f"listen 127.0.0.1:{listen};"),
-    ):
-        assert block.count(told) == 1
-        block = block.replace(told, here)
-    return str(block)
+    with fronted(tmp_path_factory.mktemp("nginx")) as running:
+        yield running
 
 
 # -- pipelines --------------------------------------------------------------------------------------
@@ -170,6 +97,15 @@ def test_a_signature_is_good_for_its_own_pipeline_only(front: Front, text: str) 
     forged = front.signed(f"{text}/blur" if text != "blur" else "flip")
     assert [answer.status for answer in front.ask(quote(text), forged)] == [403] * 5
     assert [answer.status for answer in front.ask(quote(text))] == [403] * 5
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_files_of_any_name_come_through_with_their_signatures(front: Front, name: bytes) -> None:
+    path = b"/r/@" + name + b"/resize:30x/png"
+    written = {quote(path, safe="/:,@"), quote(path, safe="/"), quote(path, safe="/:,@=~|;&+!'()*")}
+    told = {_told(answer) for each in written for answer in front.fetch(each, RING.sign(path))}
+    assert len(told) == 1, told
+    assert told.pop()[0] == 200
 
 
 def test_the_text_of_a_query_comes_through_as_well(front: Front) -> None:

@@ -198,3 +198,24 @@ def test_a_cache_that_has_become_smaller_keeps_what_was_used_last(tmp_path: Path
         ways = [way(render(server, image, ops)) for ops in [some[0], *some[-5:]]]
         assert ways == ["hit"] * 6
         assert way(render(server, image, some[1])) == "miss"
+
+
+@pytest.mark.timeout(120)
+def test_masters_that_were_being_made_when_the_server_was_killed_change_no_picture(tmp_path: Path) -> None:
+    data, large = tmp_path / "data", photo(2600, 2000, seed=42, quality=80)
+    widths = [f"resize:{width}x/webp" for width in (100, 200, 400, 800)]
+    with serve(tmp_path / "undisturbed", {"IMGSVC_MASTER_SIDE": "0"}) as server:
+        without = many(server, stored(server, large), widths)
+        assert kept(server.data, "masters") == []
+    with serve(data) as server:
+        image = stored(server, large)
+        made(server, image, widths[0])
+        # One of three: the others are being made while nobody waits.
+        wait_until(lambda: bool(kept(data, "masters")))
+        server.kill()
+    half_written(data, kept(data, "masters")[0])
+    with serve(data) as server:
+        assert many(server, image, widths) == without
+        wait_until(
+            lambda: len(kept(data, "masters")) == server.json("GET", "/v1/stats")["masters"]["entries"] == 3
+        )
