@@ -24,7 +24,7 @@ from benchmarks.peers import chart, installs, report, services
 from benchmarks.peers.kernel import Kernel
 from benchmarks.peers.lines import Line, summarize
 from benchmarks.peers.orders import Mode, rows
-from benchmarks.peers.rounds import Found, Plan, Rounds
+from benchmarks.peers.rounds import WARM, Found, Plan, Rounds
 from benchmarks.peers.services import CPUS, Service
 from benchmarks.peers.sources import Kind, Source, photographs, synthesised
 from benchmarks.peers.template import Address, TemplateError
@@ -145,7 +145,7 @@ def _measure(options: argparse.Namespace) -> Measured:
 @contextlib.contextmanager
 def _files(sources: Sequence[Source], images: Path, copies: int) -> Iterator[dict[str, list[Path]]]:
     """The files of each source; removed at the end, wherever they are."""
-    files = {source.name: source.copies(images, copies) for source in sources}
+    files = {source.name: source.copies(images, copies + WARM) for source in sources}
     try:
         yield files
     finally:

@@ -19,6 +19,9 @@ from benchmarks.peers.services import Service
 _BEFORE = Order(1024, "jpeg")
 #: Files of a source that are seen before such rows, and seconds that a server may then need until it rests.
 _SEEN, _PATIENCE_S = 24, 60.0
+#: Files of a source, its last, that are asked for before a load of new ones and not counted: processes that
+#: have just been replaced have cold memory.
+WARM = 4
 #: Widths of such a row, a pixel apart: a server that is quick would be through with the files too soon.
 _WIDTHS = 5
 
@@ -62,7 +65,9 @@ class Rounds:
         kernel: Kernel,
         tell: Callable[[str], None],
     ) -> None:
-        """`services` take part in the rows of a mode, ours first; `files` are the copies of a source."""
+        """`services` take part in the rows of a mode, ours first; `files` are the copies of a source, more
+        than `WARM`.
+        """
         self._services, self._files, self._kernel, self._tell = services, files, kernel, tell
         self._judge = Judge(tell)
         #: The source whose first files have been seen by everybody, and what they did of it afterwards.
@@ -144,6 +149,14 @@ class Rounds:
             return itertools.repeat(path)
         if row.mode is Mode.FIRST:
             service.forget(files, row.mode)
+            warm, files = files[-WARM:], files[:-WARM]
+            visit(
+                service,
+                [service.path(each, row.order, quality) for each in warm],
+                row.order.format,
+                WARM,
+                60.0,
+            )
         else:
             files = files[:_SEEN]
         return iter([service.path(file, order, quality) for order in orders for file in files])

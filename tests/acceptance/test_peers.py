@@ -12,7 +12,7 @@ from benchmarks.peers.kernel import Kernel
 from benchmarks.peers.lines import summarize
 from benchmarks.peers.orders import Mode, Order, Row
 from benchmarks.peers.report import parts
-from benchmarks.peers.rounds import Plan, Rounds
+from benchmarks.peers.rounds import WARM, Plan, Rounds
 from benchmarks.peers.services import ours
 from benchmarks.peers.sources import Kind, Source
 from benchmarks.peers.template import Template
@@ -31,7 +31,7 @@ def test_everybody_is_visited_in_every_kind_of_row(
     source = Source("tiny", Kind.BASELINE, 160 * 120, photo(160, 120))
     folder = tmp_path / "images"
     folder.mkdir()
-    files = source.copies(folder, 4)
+    files = source.copies(folder, 4 + WARM)
     orders = [Order(64, "jpeg"), Order(64, "png"), Order(64, "jpeg", blur=2), Order(64, "jpeg", sharpen=1)]
     rows = [Row(source, order) for order in orders]
     rows += [Row(source, Order(64, "jpeg"), mode) for mode in (Mode.SEEN, Mode.HIT)]
