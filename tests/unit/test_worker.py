@@ -16,6 +16,7 @@ from PIL import Image
 
 from imgsvc.errors import InsufficientStorage, StorageUnavailable
 from imgsvc.imaging import Limits
+from imgsvc.raster import memory
 from imgsvc.storage import Storage, connect
 from imgsvc.worker import Kind, Outcome, Report, Target, Task, judge, run
 from tests.photos import photo
@@ -77,10 +78,13 @@ def test_the_peak_of_memory_is_measured_or_said_not_to_be(storage: Storage) -> N
         assert small.peak_memory_bytes is None
         return
     assert small.memory_method == "vmhwm"
-    large = do(storage, "test-memory:100000000")
+    # Other tests of this process may have left it memory that it keeps for the next picture.
+    asked = memory.KEPT + 100_000_000
+    large = do(storage, f"test-memory:{asked}")
     assert large.peak_memory_bytes is not None
     assert small.peak_memory_bytes is not None
-    assert large.peak_memory_bytes - small.peak_memory_bytes == pytest.approx(100_000_000, rel=0.2)
+    grown = large.peak_memory_bytes - small.peak_memory_bytes
+    assert 80_000_000 < grown < asked + 40_000_000
 
 
 def test_a_bad_image_is_refused_with_its_problem_and_nothing_is_left(storage: Storage) -> None:
