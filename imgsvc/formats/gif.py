@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from imgsvc.formats._base import Format, Picture
 from imgsvc.raster.alpha import apart, opaque
+from imgsvc.raster.indexed import few
 
 #: Alpha from which a pixel is shown; GIF knows no half.
 _SHOWN_FROM = 128
@@ -88,14 +89,14 @@ def _few_colours(image: Image.Image, most: int, *, dither: bool) -> Image.Image:
     """At most so many colours; a picture that has no more keeps every one."""
     if image.mode == "L":
         return Image.frombytes("L", image.size, image.tobytes())
-    if image.getcolors(most) or (image.width * image.height <= _SAMPLE and not dither):
+    if image.getcolors(most):
         return image.quantize(most, Image.Quantize.MEDIANCUT)
+    if dither:
+        return few(image, most)
     step = max(1, int((image.width * image.height / _SAMPLE) ** 0.5))
     sample = image.resize((-(-image.width // step), -(-image.height // step)), Image.Resampling.NEAREST)
     palette = sample.quantize(most, Image.Quantize.MEDIANCUT)
-    return image.quantize(
-        palette=palette, dither=Image.Dither.FLOYDSTEINBERG if dither else Image.Dither.NONE
-    )
+    return image.quantize(palette=palette, dither=Image.Dither.NONE) if step > 1 else palette
 
 
 def _hundredths(durations: tuple[int, ...]) -> Iterator[int]:

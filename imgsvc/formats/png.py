@@ -10,9 +10,15 @@ from pydantic import Field
 from typing_extensions import override
 
 from imgsvc.formats._base import Format, Picture
+from imgsvc.raster import indexed
+from imgsvc.raster.alpha import apart
 
 #: Chunks of a file that holds nothing but a picture in sRGB.
 _PLAIN = frozenset({b"IHDR", b"PLTE", b"tRNS", b"sRGB", b"IDAT", b"IEND"})
+#: Colours up to which a grey picture takes less than a byte a pixel.
+_NIBBLE = 16
+#: The palette entry of pixels that are not shown.
+_HOLE = 255
 
 
 class Png(Format):
@@ -29,7 +35,7 @@ class Png(Format):
     decode_bytes_per_pixel: ClassVar[float] = 4
 
     level: int = Field(default=3, ge=0, le=9, description="Effort of the compression: 0 is none.")
-    palette: bool = Field(default=False, description="Reduce the picture to at most 256 colours.")
+    palette: bool = Field(default=False, description="At most 256 colours; a photograph is dithered.")
 
     @override
     def stands_in(self, data: bytes) -> bool:
@@ -54,12 +60,34 @@ class Png(Format):
 
 
 def _few_colours(image: Image.Image) -> Image.Image:
-    """At most 256 colours; gray has no more. Only the octree can look at alpha."""
+    """At most 256 colours, of which pixels that are not shown take one."""
     if image.mode == "L":
-        return image
-    if image.mode == "RGB":
-        return image.quantize(256, Image.Quantize.MEDIANCUT)
-    return image.convert("RGBA").quantize(256, Image.Quantize.FASTOCTREE)
+        return indexed.exact(image, _NIBBLE) or image
+    colour, opacity = apart(image)
+    if opacity is None:
+        return indexed.exact(image) or indexed.few(image)
+    image = image.copy()
+    image.paste((0,) * len(image.getbands()), mask=opacity.point([255] + [0] * 255))
+    drawing = indexed.exact(image)
+    if drawing is not None:
+        return drawing
+    if any(opacity.histogram()[1:255]):
+        # Only the octree can look at alpha that is more than on or off.
+        return image.convert("RGBA").quantize(256, Image.Quantize.FASTOCTREE)
+    return _with_hole(colour, opacity)
+
+
+def _with_hole(colour: Image.Image, shown: Image.Image) -> Image.Image:
+    """A picture of 255 colours where it is shown, else of the last one, which is none."""
+    ground = Image.new("RGB", colour.size)
+    ground.paste(colour, mask=shown)
+    made = indexed.few(ground, _HOLE)
+    colours = (made.getpalette() or [])[: 3 * _HOLE]
+    colours += [0] * (3 * _HOLE - len(colours))
+    opaque = [part for at in range(0, len(colours), 3) for part in (*colours[at : at + 3], 255)]
+    made.putpalette([*opaque, 0, 0, 0, 0], "RGBA")
+    made.paste(_HOLE, mask=shown.point([255] + [0] * 255))
+    return made
 
 
 def _chunks(data: bytes) -> list[bytes] | None:

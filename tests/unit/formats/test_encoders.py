@@ -70,6 +70,58 @@ def test_a_png_of_few_colours_looks_much_the_same(mode: str, stored: str) -> Non
     assert np.abs(error).mean() < 16
 
 
+def drawing(mode: str, colours: int = 9) -> Image.Image:
+    """Stripes; with alpha the last is half transparent."""
+    image = Image.new("RGBA", (80, 60))
+    for number in range(colours):
+        shade = 255 if number < colours - 1 else 128
+        image.paste((number * 25, 90, 255 - number * 20, shade), (number * 8, 0, number * 8 + 8, 60))
+    return image.convert(mode)
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
+def test_a_png_of_few_colours_loses_none_of_a_drawings(mode: str) -> None:
+    image = drawing(mode)
+    made = encoded(Png(palette=True), image)
+    assert made.mode == "P"
+    assert made.convert("RGBA").tobytes() == image.convert("RGBA").tobytes()
+
+
+@pytest.mark.parametrize(("colours", "bits"), [(2, 1), (4, 2), (9, 4)])
+def test_a_png_of_very_few_colours_takes_few_bits_a_pixel(colours: int, bits: int) -> None:
+    file = io.BytesIO()
+    Png(palette=True).encode(Picture((drawing("RGB", colours).crop((0, 0, colours * 8, 60)),)), file)
+    assert file.getvalue()[24] == bits
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_a_palette_makes_a_png_of_a_photograph_a_good_deal_smaller(mode: str) -> None:
+    image = picture(320, 240, mode="RGB").convert(mode)
+    whole, small = io.BytesIO(), io.BytesIO()
+    Png().encode(Picture((image,)), whole)
+    Png(palette=True).encode(Picture((image,)), small)
+    assert small.tell() < whole.tell() / 2
+
+
+def test_what_a_png_of_few_colours_does_not_show_costs_one_of_them() -> None:
+    image = picture(200, 150, mode="RGB").convert("RGBA")
+    image.putalpha(Image.linear_gradient("L").resize(image.size).point([0] * 128 + [255] * 128))
+    made = encoded(Png(palette=True), image).convert("RGBA")
+    assert made.getchannel("A").tobytes() == image.getchannel("A").tobytes()
+    ground = Image.new("RGBA", image.size, "white")
+    pair = [Image.alpha_composite(ground, shown).convert("RGB").reduce(4) for shown in (made, image)]
+    error = np.asarray(pair[0], np.int16) - np.asarray(pair[1], np.int16)
+    assert np.abs(error).mean() < 2
+
+
+def test_soft_alpha_stays_soft_in_a_png_of_few_colours() -> None:
+    image = picture(200, 150, mode="RGB").convert("RGBA")
+    image.putalpha(Image.linear_gradient("L").resize(image.size))
+    made = np.asarray(encoded(Png(palette=True), image).convert("RGBA").getchannel("A"), np.int16)
+    assert np.abs(made - np.asarray(image.getchannel("A"), np.int16)).mean() < 16
+    assert len(np.unique(made)) > 4
+
+
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
 def test_a_lossless_webp_loses_nothing_that_is_seen(mode: str) -> None:
     image = picture(mode=mode)
