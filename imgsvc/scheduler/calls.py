@@ -16,6 +16,10 @@ from imgsvc.scheduler.rate import Rate
 from imgsvc.scheduler.work import Work
 from imgsvc.worker import Report, Task
 
+#: Seconds that a call waits for spare work, which is then ended for it: longer than making a master takes, so
+#: that little is thrown away, and short enough to be forgiven.
+PATIENCE_S = 0.5
+
 
 @dataclass(frozen=True, slots=True)
 class Called:
@@ -30,10 +34,14 @@ class Called:
 class Calls:
     """Calls that run now."""
 
-    def __init__(self, line: Line, rate: Rate, freed: Callable[[Slot], None]) -> None:
+    def __init__(
+        self, line: Line, rate: Rate, freed: Callable[[Slot], None], hurry: Callable[[], None]
+    ) -> None:
+        """`freed` has the lanes back; `hurry` is called when one has waited for `PATIENCE_S`."""
         self._line = line
         self._rate = rate
         self._freed = freed
+        self._hurry = hurry
         self._running: dict[asyncio.Future[None], Work] = {}
 
     def __len__(self) -> int:
@@ -71,6 +79,7 @@ class Calls:
 
     async def _lane(self, wait: float) -> Slot:
         waiting = self._line.enter()
+        hurry = asyncio.get_running_loop().call_later(PATIENCE_S, self._hurry)
         try:
             async with asyncio.timeout(wait):
                 return await waiting
@@ -84,6 +93,8 @@ class Calls:
         except BaseException:
             self._line.leave(waiting)
             raise
+        finally:
+            hurry.cancel()
 
     @contextmanager
     def _occupied(self, work: Work) -> Iterator[None]:

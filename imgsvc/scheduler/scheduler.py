@@ -88,7 +88,6 @@ class Scheduler:
         self._rate, self._pace = Rate(self._lanes), Pace()
         self._waiters = Waiters()
         self._audience = Audience(observers)
-        self._calls = Calls(self._line, self._rate, self._give)
         self._alarm = Alarm(lambda: self.crew.start(self._starts.look_again()), clock)
         #: Tells durations and places in the line.
         self.steady = Steady(clock)
@@ -117,6 +116,7 @@ class Scheduler:
             audience=self._audience,
             freed=self._give,
         )
+        self._calls = Calls(self._line, self._rate, self._give, self._spares.give_way)
         self._batches = Batches(store, self._starts, self._waiters, clock)
         self._clock = clock
         self._loops: list[asyncio.Task[None]] = []

@@ -29,7 +29,8 @@ class Spare:
         self.ended: asyncio.Future[Report | None] = asyncio.get_running_loop().create_future()
         self._line = line
         self._waiting = line.stand_by()
-        self._killed = False
+        #: Has it been told to end?
+        self.killed = False
         self._work: Work | None = None
 
     def __repr__(self) -> str:
@@ -43,7 +44,7 @@ class Spare:
 
     def kill(self) -> None:
         """End it now; what waits never runs, what has ended stays as it is."""
-        self._killed = True
+        self.killed = True
         if not self._waiting.done():
             self._line.leave_standing(self._waiting)
         if self._work is not None:
@@ -60,7 +61,7 @@ class Spare:
 
     async def run(self, slot: Slot, freed: Callable[[Slot], None]) -> Report | None:
         """Do it on this lane and give the lane back; None when it was killed before."""
-        if self._killed:
+        if self.killed:
             freed(slot)
             return None
         self._work = Work(slot, freed)
@@ -77,7 +78,8 @@ class Spares:
     audience: Audience
     #: Has the lanes back.
     freed: Callable[[Slot], None]
-    _under_way: set[Spare] = field(default_factory=set)
+    #: In the order in which they came.
+    _under_way: dict[Spare, None] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """How many wait or run."""
@@ -86,7 +88,7 @@ class Spares:
     def add(self, task: Task, suspect: Suspect, timeout: float) -> Spare:
         """Have a task done at some time, or never: of too many that wait the first is dropped."""
         spare = Spare(task, suspect, timeout, self.line)
-        self._under_way.add(spare)
+        self._under_way[spare] = None
         self.crew.start(self._see_to(spare))
         return spare
 
@@ -94,6 +96,12 @@ class Spares:
         """End all of it now."""
         for spare in self._under_way:
             spare.kill()
+
+    def give_way(self) -> None:
+        """Somebody waits: end what has come last of all that runs, which has done the least so far."""
+        running = [spare for spare in self._under_way if spare.running and not spare.killed]
+        if running:
+            running[-1].kill()
 
     async def _see_to(self, spare: Spare) -> None:
         report = None
@@ -105,7 +113,7 @@ class Spares:
                 finally:
                     self.line.stood_by()
         finally:
-            self._under_way.discard(spare)
+            del self._under_way[spare]
             if not spare.ended.done():
                 spare.ended.set_result(report)
         if report is not None:

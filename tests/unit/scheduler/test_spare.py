@@ -8,6 +8,7 @@ import pytest
 
 from imgsvc.errors import Draining
 from imgsvc.scheduler import Policy, Spare, Suspect
+from imgsvc.scheduler.calls import PATIENCE_S
 from imgsvc.scheduler.line import Line, Turn
 from imgsvc.worker import Outcome, Report
 from tests.unit.scheduler.bench import Bench, bench, until
@@ -75,6 +76,48 @@ async def test_spare_work_leaves_half_of_the_lanes_to_whoever_comes(lanes: int, 
         it.lanes.busy[0].end()
         await it.started(at_once + 1)
         assert len(it.lanes.busy) == at_once
+
+
+async def test_a_call_that_has_waited_a_while_has_the_lane_of_spare_work() -> None:
+    async with bench() as it:
+        work = spare(it)
+        lane = await it.started(1)
+        call = asyncio.create_task(it.scheduler.call(task("call")))
+        report = await ended(work)
+        assert report is not None
+        assert report.outcome is Outcome.KILLED
+        assert lane.canceled
+        assert source(await it.started(2)) == "call"
+        it.lanes.started[1].end()
+        assert (await call).report == SUCCESS
+
+
+async def test_a_call_in_a_hurry_ends_no_more_spare_work_than_one() -> None:
+    async with bench(lanes=4) as it:
+        works = [spare(it, f"{number}") for number in range(2)]
+        await it.started(2)
+        for _ in range(2):
+            await it.submit()
+        await it.started(4)
+        call = asyncio.create_task(it.scheduler.call(task("call")))
+        assert await ended(works[1]) is not None
+        assert source(await it.started(5)) == "call"
+        assert works[0].running
+        for lane in it.lanes.busy:
+            lane.end()
+        await call
+
+
+async def test_a_call_that_gets_its_lane_soon_ends_no_spare_work() -> None:
+    async with bench(lanes=2) as it:
+        work = spare(it)
+        await it.started(1)
+        call = asyncio.create_task(it.scheduler.call(task("call")))
+        lane = await it.started(2)
+        await asyncio.sleep(PATIENCE_S * 1.1)
+        assert work.running
+        lane.end()
+        await call
 
 
 async def test_observers_hear_of_spare_work_apart_from_calls() -> None:
