@@ -143,7 +143,8 @@ class Renders:
 
     async def image(self, id: str) -> Image:
         """A stored image; raises NotFound."""
-        while (image := self._images.get(id)) is None:
+        image = self._in_mind(id)
+        while image is None:
             purges = self._purges
             try:
                 found = await self._look(id)
@@ -153,11 +154,17 @@ class Renders:
                     await self._remove(id)
                 raise
             if purges == self._purges:  # else it may be what has just been removed
-                self._images[id] = found
+                image = self._images[id] = found
                 if len(self._images) > _IN_MIND:
                     self._images.popitem(last=False)
-        if image.expires_at is not None and image.expires_at <= self._clock():
-            raise NotFound("there is no such image")
+        return image
+
+    def _in_mind(self, id: str) -> Image | None:
+        """What is known of an image; nothing at the end of its time, for it may have been given more."""
+        image = self._images.get(id)
+        if image is not None and image.expires_at is not None and image.expires_at <= self._clock():
+            del self._images[id]
+            return None
         return image
 
     async def find(self, image: Image, pipeline: Pipeline) -> Render | None:

@@ -82,6 +82,20 @@ async def test_an_image_that_goes_while_it_is_looked_up_is_not_remembered(
         await renders.image(records.image.id)
 
 
+async def test_an_image_that_was_given_more_time_meanwhile_is_there(
+    renders: Renders, records: Records
+) -> None:
+    endless, soon = records.image, now() + 100
+    records.image = endless.model_copy(update={"expires_at": soon})
+    assert (await renders.image(endless.id)).expires_at == soon
+    records.image = endless
+    renders._clock = lambda: soon - 1
+    assert (await renders.image(endless.id)).expires_at == soon
+    renders._clock = lambda: soon
+    assert (await renders.image(endless.id)).expires_at is None
+    assert records.asked == 2
+
+
 async def test_an_image_is_looked_up_once(renders: Renders, records: Records) -> None:
     for _ in range(3):
         await renders.image(records.image.id)
