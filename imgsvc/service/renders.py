@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -16,19 +15,17 @@ from imgsvc.imaging.version import RENDER_VERSION
 from imgsvc.jobs import Image, Step
 from imgsvc.pipeline import Pipeline
 from imgsvc.raster.geometry import Size
-from imgsvc.scheduler import Called, Clock, Suspect
+from imgsvc.scheduler import Called, Suspect
 from imgsvc.service.blobs import Blob
 from imgsvc.service.cache import Cache, Entry
 from imgsvc.service.calls import Calls, refuse
 from imgsvc.service.failures import Failures
 from imgsvc.service.flights import Flight, Flights
+from imgsvc.service.known import Known
 from imgsvc.service.masters import Masters, Plan
 from imgsvc.service.requests import RenderStats
 from imgsvc.storage import Storage
 from imgsvc.worker import Kind, Outcome, Target, Task
-
-#: Images whose facts are kept in mind: a hit asks no database.
-_IN_MIND = 4096
 
 #: Makes the bytes of an image that is not stored readable for workers, under the `key` of the image that it
 #: gives, until its context is left.
@@ -107,33 +104,25 @@ def digest(image: Image, pipeline: Pipeline, path: str = "direct") -> str:
 class Renders:
     """What `/r/` stands on. Raises the errors of `imgsvc.errors` only."""
 
-    def __init__(  # noqa: PLR0913  # what it stands on, one of each
+    def __init__(
         self,
         cache: Cache,
         calls: Calls,
         storage: Storage,
         masters: Masters,
-        look: Callable[[str], Awaitable[Image]],
-        clock: Clock,
+        known: Known,
         failures: Failures,
         *,
         strays: bool = True,
     ) -> None:
-        """`look` finds a stored image by its id, and raises NotFound.
-
-        `strays`: nobody has a use for renders of an image that is not stored.
-        """
+        """`strays`: nobody has a use for renders of an image that is not stored."""
         self.cache = cache
         self.masters = masters
         self._calls = calls
         self._storage = storage
-        self._look = look
-        self._clock = clock
+        self._known = known
         self._failures = failures
         self._strays = strays
-        self._images: OrderedDict[str, Image] = OrderedDict()
-        #: How often images were purged: what was looked up before the last time may be gone.
-        self._purges = 0
         self._flights: Flights[_Made | Problem] = Flights()
         #: Requests that waited for a task that another one had begun, and that a remembered failure answered.
         self._shared = self._spared = 0
@@ -143,29 +132,13 @@ class Renders:
 
     async def image(self, id: str) -> Image:
         """A stored image; raises NotFound."""
-        image = self._in_mind(id)
-        while image is None:
-            purges = self._purges
-            try:
-                found = await self._look(id)
-            except NotFound:
-                # A server that died while it removed the image may have left some.
-                if self._strays:
-                    await self._remove(id)
-                raise
-            if purges == self._purges:  # else it may be what has just been removed
-                image = self._images[id] = found
-                if len(self._images) > _IN_MIND:
-                    self._images.popitem(last=False)
-        return image
-
-    def _in_mind(self, id: str) -> Image | None:
-        """What is known of an image; nothing at the end of its time, for it may have been given more."""
-        image = self._images.get(id)
-        if image is not None and image.expires_at is not None and image.expires_at <= self._clock():
-            del self._images[id]
-            return None
-        return image
+        try:
+            return await self._known.get(id)
+        except NotFound:
+            # A server that died while it removed the image may have left some.
+            if self._strays:
+                await self._remove(id)
+            raise
 
     async def find(self, image: Image, pipeline: Pipeline) -> Render | None:
         """A picture that is kept, None where it has to be made. Close `Render.blob`."""
@@ -223,8 +196,7 @@ class Renders:
 
     async def purge(self, image: str) -> int:
         """Forget all that was made of an image, what failed too: how many pictures were removed."""
-        self._purges += 1
-        self._images.pop(image, None)
+        self._known.forget(image)
         self._flights.turn_stale(image)
         self._failures.forget(image)
         return await self._remove(image)
@@ -267,7 +239,8 @@ class Renders:
                 return await self._run(flight, readable, making)
         except ImgsvcError as error:
             problem = error.problem
-            if isinstance(error, InternalError) and not await self._is_there(image, making):
+            stored = making.hold is None
+            if isinstance(error, InternalError) and stored and not await self._known.has_indeed(image):
                 problem = NotFound("there is no such image").problem
             if not flight.stale:
                 self._failures.add(making.digest, image.id, problem)
@@ -313,19 +286,10 @@ class Renders:
         data = await asyncio.to_thread(self._storage.read, result.key)
         entry = self.cache.entry(result.key, result.bytes)
         # The image may have been removed between the look at it and the begin of this flight.
-        there = image.id in self._images or await self._is_there(image, making)
+        there = making.hold is not None or await self._known.has(image)
         stale = flight.stale or not there
         if stale:
             self.cache.discard(entry)
         else:
             self.cache.add(entry, data)
         return _Made(entry, data, called.queue_ms, called.report.steps), stale
-
-    async def _is_there(self, image: Image, making: Making) -> bool:
-        if making.hold is not None:
-            return True
-        self._images.pop(image.id, None)
-        try:
-            return (await self._look(image.id)).sha256 == image.sha256
-        except ImgsvcError:
-            return False

@@ -24,6 +24,7 @@ from imgsvc.service.calls import Calls, refuse
 from imgsvc.service.failures import Failures
 from imgsvc.service.intake import Arrived, Intake, Staged
 from imgsvc.service.keys import Keys
+from imgsvc.service.known import Known
 from imgsvc.service.masters import Masters
 from imgsvc.service.renders import Renders
 from imgsvc.service.requests import (
@@ -122,8 +123,7 @@ class Service:
             self._calls,
             storage,
             Masters(storage, scheduler, limits, policy),
-            self.image,
-            clock,
+            Known(self.image, clock),
             Failures(policy.render_failures_s),
             strays=sources is None,
         )
