@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -57,7 +58,8 @@ def tasks(server: Server) -> int:
 
 def kept(data: Path, room: str = "cache") -> list[Path]:
     """Every file in the cache's folder, or that of masters, whatever it is."""
-    return sorted(path for path in (data / room).rglob("*") if path.is_file())
+    # Bears with folders that are tidied away meanwhile.
+    return sorted(Path(folder, name) for folder, _, names in os.walk(data / room) for name in names)
 
 
 def is_sound(file: Path) -> bool:
@@ -73,10 +75,9 @@ def is_sound(file: Path) -> bool:
 def taken(data: Path) -> int:
     """Bytes that the cache's files take of the disk, as `du` counts them."""
     total = 0
-    for path in (data / "cache").rglob("*"):
+    for path in kept(data):
         try:
-            if path.is_file():
-                total += path.stat().st_blocks * 512
+            total += path.stat().st_blocks * 512
         except FileNotFoundError:  # just removed
             continue
     return total

@@ -11,6 +11,7 @@ from tests.acceptance.chaos import wire, wishes
 from tests.acceptance.chaos.ledger import Asked, Stored, Verdict
 from tests.acceptance.chaos.session import TROUBLE, Session, code_of
 from tests.acceptance.chaos.wishes import Kind, Wish
+from tests.acceptance.rendering import kept
 from tests.servers import Answer
 
 #: What its pages show; with `auto` a client is given what it accepts.
@@ -152,12 +153,11 @@ class Visitor:
 
     def _count(self) -> None:
         """The files of the cache are those that the service knows of."""
-        folder = self._session.house.data / "cache"
         deadline = time.monotonic() + _PEACE_S
         while True:
             answer = self._session.ask("GET", "/v1/stats")
             known = None if answer is None else answer.json()["cache"]["entries"]
-            found = sum(path.is_file() for path in folder.rglob("*"))
+            found = len(kept(self._session.house.data))
             if known == found:
                 return
             if time.monotonic() > deadline:
