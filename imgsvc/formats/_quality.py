@@ -32,7 +32,7 @@ _TRIES = 3
 #: A larger picture is measured by a sample: squares of so many pixels, so many in a row and a column.
 _TILE, _ROW = 96, 5
 #: Encodings that the best fit may take. Bisection alone would take eight; one more leaves room to guess, and
-#: then they are between six and seven (docs/performance.md).
+#: then they are seven (docs/performance.md).
 _FITS = 9
 #: Sizes fall about like (100 - quality) to this power at least, so that a first guess is on the safe side.
 _FALL = 0.3
