@@ -66,6 +66,7 @@ class _Clients:
     deadline: float
     latencies: list[float] = field(default_factory=list)
     failed: int = 0
+    begun: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def run(self, port: int, format: str) -> None:
@@ -83,8 +84,12 @@ class _Clients:
         client.close()
 
     def _next(self) -> str | None:
+        """A path that nobody has been given yet; the first one even where there is no time any more."""
         with self._lock:
-            return next(self.paths, None) if time.perf_counter() < self.deadline else None
+            if self.begun and time.perf_counter() >= self.deadline:
+                return None
+            self.begun = True
+            return next(self.paths, None)
 
 
 def visit(service: Service, paths: Iterable[str], format: str, clients: int, seconds: float) -> Visit:

@@ -60,6 +60,13 @@ def test_a_load_ends_with_its_time(service: Service) -> None:
     assert visit(service, itertools.repeat("/same"), "jpeg", 2, 0.05).per_second > 0
 
 
+def test_a_machine_that_is_too_slow_for_the_time_asks_once_all_the_same(
+    service: Service, asked: list[str]
+) -> None:
+    assert visit(service, itertools.repeat("/same"), "jpeg", 2, 0.0).per_second > 0
+    assert asked == ["/same"]
+
+
 def test_what_is_not_the_picture_has_failed_and_does_not_count(service: Service) -> None:
     found = visit(service, ["/broken", "/text", "/good"], "jpeg", 1, 30.0)
     assert found.failed == 2
