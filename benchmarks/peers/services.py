@@ -75,9 +75,8 @@ def ours(files: Sequence[Path], folder: Path, *, stored: bool = False) -> Iterat
 
         template = OUR_STORED_TEMPLATE if stored else OUR_TEMPLATE
         version = json.loads(_call(running.port, "GET", "/version"))["version"]
-        yield Service(
-            OURS, running.port, template, running.pid, f"imgsvc {version}", images=images, forget=forget
-        )
+        made_of = f"imgsvc {version} (files {'uploaded beforehand' if stored else 'of the folder'})"
+        yield Service(OURS, running.port, template, running.pid, made_of, images=images, forget=forget)
 
 
 @contextlib.contextmanager
