@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -16,14 +15,13 @@ from imgsvc.service.cache.bodies import Bodies
 from imgsvc.service.cache.index import Index
 from imgsvc.service.cache.names import Entry, cache_key, read
 from imgsvc.service.cache.shelf import Shelf, sha256
+from imgsvc.service.cache.uses import Uses
 from imgsvc.storage import Storage
 
 _log = logging.getLogger(__name__)
 
 _Subject = TypeVar("_Subject")
 
-#: Seconds between two notes on the disk that an entry has been used: a restart forgets so much of the order.
-_NOTED_EVERY_S = 60.0
 #: Files of one writer that may be on the disk though the index does not count them: one is being written, one
 #: read for who waits for it, one waits for its removal, and one to spare.
 _UNCOUNTED = 4
@@ -80,7 +78,7 @@ class Cache:
         self._latest: deque[int] = deque(maxlen=_UNCOUNTED * writers)
         #: Keys of what was written or checked by this server.
         self._trusted: set[str] = set()
-        self._noted: dict[str, float] = {}
+        self._uses = Uses()
         self._scan: asyncio.Task[None] | None = None
         self._chores: set[asyncio.Task[None]] = set()
 
@@ -195,6 +193,7 @@ class Cache:
         """Take in a file that has just been written; one that is larger than all the room goes at once."""
         self._trusted.add(entry.key)
         self._bodies.hold(entry.key, body)
+        self._uses.another()
         self._latest.append(entry.charge)
         free = min(sum(self._latest), self.limit // _MOST_FREE)
         gone = [*self._index.add(entry), *self._index.shrink(self.size + free - self.limit)]
@@ -236,14 +235,12 @@ class Cache:
     def _forget(self, entries: Iterable[Entry]) -> None:
         for entry in entries:
             self._trusted.discard(entry.key)
-            self._noted.pop(entry.key, None)
+            self._uses.forget(entry.key)
             self._bodies.drop(entry.key)
 
     def _note(self, key: str) -> None:
         """Note on the disk that an entry has been used, not more often than is useful."""
-        now = time.monotonic()
-        if now - self._noted.get(key, -_NOTED_EVERY_S) >= _NOTED_EVERY_S:
-            self._noted[key] = now
+        if self._uses.worth(key, len(self)):
             self._start(self._shelf.touch, key)
 
     def _start(self, chore: Callable[[_Subject], None], subject: _Subject) -> None:

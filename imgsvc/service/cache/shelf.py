@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from io import BytesIO
@@ -82,7 +83,8 @@ class Shelf:
         path = self._storage.path(key)
         if path is not None:
             with suppress(OSError):  # it has just been removed
-                os.utime(path)
+                # To the nanosecond: the kernel's own clock of files stands still for milliseconds.
+                os.utime(path, ns=(time.time_ns(), time.time_ns()))
 
     def delete(self, keys: Iterable[str]) -> None:
         """Remove files; what can't be removed now is taken up by the next start."""

@@ -163,6 +163,17 @@ async def test_a_use_is_noted_on_the_disk(storage: Storage) -> None:
     assert path.stat().st_mtime > 1_000_000
 
 
+async def test_what_is_used_all_the_time_outlives_what_came_since_over_a_restart(storage: Storage) -> None:
+    async with opened(storage) as cache:
+        for number in range(12):
+            write(cache, storage, number, b"x" * 100)
+            assert await body(cache, 0) is not None
+    async with opened(storage, limit=3 * 4096) as cache:
+        kept = [number for number in range(12) if await body(cache, number) is not None]
+    assert len(kept) == 3
+    assert kept[0] == 0
+
+
 async def test_with_no_room_nothing_stays(storage: Storage) -> None:
     async with opened(storage, limit=0) as cache:
         write(cache, storage, 1, b"x")
