@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from imgsvc.errors import Unavailable
+from imgsvc.errors import ImgsvcError, Unavailable
 from imgsvc.imaging import Facts, master
 from imgsvc.imaging.levels import Level, level, levels
 from imgsvc.imaging.limits import Limits
@@ -22,6 +25,12 @@ from imgsvc.service.requests import MasterStats
 from imgsvc.storage import Storage
 from imgsvc.worker import Outcome, Report, Task
 
+_log = logging.getLogger(__name__)
+
+#: Makes the bytes of an image that is not stored readable for workers, under the `key` of the image that it
+#: gives, until its context is left.
+Hold = Callable[[], AbstractAsyncContextManager[Image]]
+
 #: Bytes of a pixel of a master, at most.
 _PIXEL = 4
 #: A master that is one part in so many of all their room, or more, is not kept: it would drive out others.
@@ -29,6 +38,8 @@ _SHARE = 4
 #: One that takes longer than a millisecond or two to write is left to a lane's idle time where its image is
 #: seen for the first time, for whoever waits would wait for it.
 _QUICK = 4 * 2**20
+#: Fills of images that are not stored, at most: for each one its image is copied, or kept from going.
+_HELD = 30
 #: Images that are known to have been seen, and fills that are known to be in vain.
 _REMEMBERED = 4096
 
@@ -47,12 +58,26 @@ class Plan:
 class _Fill:
     """A master that is made because it may be wanted."""
 
-    spare: Spare
+    image: Image
+    level: Level
     key: str
+    #: Makes the image readable where it is not stored.
+    hold: Hold | None
+    #: None: the image is not readable yet.
+    spare: Spare | None = None
     #: Set when all is said and done.
     over: asyncio.Event = field(default_factory=asyncio.Event)
-    #: Its image has been purged meanwhile.
-    stale: bool = False
+    #: Nobody wants it any more.
+    unwanted: bool = False
+
+    @property
+    def running(self) -> bool:
+        return self.spare is not None and self.spare.running
+
+    def drop(self) -> None:
+        self.unwanted = True
+        if self.spare is not None:
+            self.spare.kill()
 
 
 @dataclass(slots=True)
@@ -110,11 +135,8 @@ class Masters:
         its = None if image.format == "jpeg" else self._level(image, pipeline)
         return "direct" if its is None else its.path
 
-    async def plan(self, image: Image, pipeline: Pipeline, *, stored: bool = True) -> Plan | None:
-        """How a render is to be made; None: from the original. Waits for a fill that is making its master.
-
-        `stored`: the image can be read at any time; one that can't is decoded by its renders alone.
-        """
+    async def plan(self, image: Image, pipeline: Pipeline) -> Plan | None:
+        """How a render is to be made; None: from the original. Waits for a fill that is making its master."""
         its = self._level(image, pipeline)
         if its is None:
             return None
@@ -126,24 +148,24 @@ class Masters:
             self.cache.counts.hits += 1
         else:
             self.cache.counts.misses += 1
-        worth = self._worth_keeping(image, its, at_once=not stored)
-        key = self.cache.fresh(image.id, what) if worth else None
+        key = self.cache.fresh(image.id, what) if self._worth_keeping(image, its) else None
         wanted = Wanted(level=str(its), at=None if entry is None else entry.key, key=key)
         return Plan(its, wanted, kept=entry is not None)
 
     def made(
-        self, image: Image, plan: Plan | None, report: Report, *, stale: bool, stored: bool = True
+        self, image: Image, plan: Plan | None, report: Report, *, stale: bool, hold: Hold | None = None
     ) -> None:
         """A render has succeeded: take in what it has kept, and have made what may be wanted next.
 
-        `stale`: its image has been purged meanwhile. `stored` as `plan` has it.
+        `stale`: its image has been purged meanwhile. `hold`: the image is not stored, and readable only
+        within this.
         """
         kept = report.master
         if kept is not None:
             self._take(kept.key, kept.bytes, stale=stale)
-        if stored and not stale and (plan is None or not plan.kept):
+        if not stale and (plan is None or not plan.kept):
             self._seen.add(image.id)
-            self._fill(image)
+            self._fill(image, hold)
 
     def failed(self, plan: Plan | None) -> None:
         """A render has failed: nothing of its master stays."""
@@ -166,9 +188,8 @@ class Masters:
     async def purge(self, image: str) -> int:
         """Remove all masters of an image, and make none that are on their way: how many there were."""
         for fill in self._fills.values():
-            if fill.spare.suspect.image == image:
-                fill.stale = True
-                fill.spare.kill()
+            if fill.image.id == image:
+                fill.drop()
         return await self.cache.purge(image)
 
     def _level(self, image: Image, pipeline: Pipeline) -> Level | None:
@@ -179,10 +200,10 @@ class Masters:
     def _may_have(self, image: Image) -> bool:
         return image.frames == 1 and 0 < self._side < max(image.width, image.height)
 
-    def _worth_keeping(self, image: Image, its: Level, *, at_once: bool) -> bool:
+    def _worth_keeping(self, image: Image, its: Level) -> bool:
         """Is it to be kept by the render that makes it?"""
         size = _bytes(image, its)
-        quick = at_once or size <= _QUICK or not its.exact or image.id in self._seen
+        quick = size <= _QUICK or not its.exact or image.id in self._seen
         return quick and self._has_room(size)
 
     def _has_room(self, size: int) -> bool:
@@ -196,52 +217,59 @@ class Masters:
 
     # -- making them in idle time ---------------------------------------------------------------
 
-    def _fill(self, image: Image) -> None:
+    def _fill(self, image: Image, hold: Hold | None) -> None:
         """Have every master made that some pipeline may start from and that is not there."""
+        if hold is not None and sum(fill.hold is not None for fill in self._fills.values()) >= _HELD:
+            return
         for its in levels(_facts(image), self._side):
             what = digest(image, its)
             missing = not self.cache.has(what) and what not in self._fills and what not in self._vain
             if missing and self._has_room(_bytes(image, its)):
-                key = self.cache.fresh(image.id, what)
-                fill = self._fills[what] = _Fill(self._spare(image, its, key), key)
+                fill = self._fills[what] = _Fill(image, its, self.cache.fresh(image.id, what), hold)
                 self._scheduler.crew.start(self._see_to(what, fill))
 
-    def _spare(self, image: Image, its: Level, key: str) -> Spare:
+    async def _see_to(self, what: str, fill: _Fill) -> None:
+        try:
+            async with nullcontext(fill.image) if fill.hold is None else fill.hold() as readable:
+                if fill.unwanted:
+                    return
+                fill.spare = self._spare(readable, fill)
+                report = await fill.spare.ended
+            if report is not None:
+                self._fill_ended(what, fill, report)
+        except ImgsvcError as error:  # it is gone, or has changed
+            _log.info("a master is not made: %s", error)
+        finally:
+            if self._fills.get(what) is fill:
+                del self._fills[what]
+            fill.over.set()
+
+    def _spare(self, image: Image, fill: _Fill) -> Spare:
         task = Task(
             storage=self._storage.url,
             source=image.key,
             source_bytes=image.bytes,
             targets=(),
-            master=Wanted(level=str(its), key=key),
+            master=Wanted(level=str(fill.level), key=fill.key),
             limits=self._limits,
         )
-        return self._scheduler.spare(task, Suspect(image.id, frozenset({f"master {its}"})))
+        return self._scheduler.spare(task, Suspect(image.id, frozenset({f"master {fill.level}"})))
 
     async def _filled_now(self, what: str) -> bool:
         """Where this master is being made just now: returns when that is over."""
         fill = self._fills.get(what)
         if fill is None:
             return False
-        if not fill.spare.running:
-            fill.spare.kill()  # whoever asks makes it sooner
+        if not fill.running:
+            fill.drop()  # whoever asks makes it sooner
             return False
         await fill.over.wait()
         return True
 
-    async def _see_to(self, what: str, fill: _Fill) -> None:
-        try:
-            report = await fill.spare.ended
-            if report is not None:
-                self._fill_ended(what, fill, report)
-        finally:
-            if self._fills.get(what) is fill:
-                del self._fills[what]
-            fill.over.set()
-
     def _fill_ended(self, what: str, fill: _Fill, report: Report) -> None:
         if report.outcome is Outcome.SUCCEEDED and report.master is not None:
             self._filled += 1
-            self._take(report.master.key, report.master.bytes, stale=fill.stale)
+            self._take(report.master.key, report.master.bytes, stale=fill.unwanted)
             return
         if report.outcome in {Outcome.REFUSED, Outcome.TIMED_OUT}:
             self._vain.add(what)

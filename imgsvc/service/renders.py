@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -22,14 +22,10 @@ from imgsvc.service.calls import Calls, refuse
 from imgsvc.service.failures import Failures
 from imgsvc.service.flights import Flight, Flights
 from imgsvc.service.known import Known
-from imgsvc.service.masters import Masters, Plan
+from imgsvc.service.masters import Hold, Masters, Plan
 from imgsvc.service.requests import RenderStats
 from imgsvc.storage import Storage
 from imgsvc.worker import Kind, Outcome, Target, Task
-
-#: Makes the bytes of an image that is not stored readable for workers, under the `key` of the image that it
-#: gives, until its context is left.
-Hold = Callable[[], AbstractAsyncContextManager[Image]]
 
 
 class Way(StrEnum):
@@ -270,13 +266,13 @@ class Renders:
             self.masters.failed(plan)
             raise
         if making.pipeline is not None:
-            self.masters.made(image, plan, called.report, stale=stale, stored=making.hold is None)
+            self.masters.made(image, plan, called.report, stale=stale, hold=making.hold)
         return made
 
     async def _planned(self, image: Image, making: Making) -> Plan | None:
         if making.pipeline is None:
             return None
-        return await self.masters.plan(image, making.pipeline, stored=making.hold is None)
+        return await self.masters.plan(image, making.pipeline)
 
     async def _taken(
         self, flight: Flight[_Made | Problem], image: Image, making: Making, called: Called

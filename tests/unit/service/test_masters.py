@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from imgsvc.errors import NotFound
 from imgsvc.imaging import Limits
 from imgsvc.jobs import Image
 from imgsvc.masters import Kept, Wanted
@@ -144,10 +145,58 @@ async def test_only_what_is_missing_is_made_in_idle_time() -> None:
         assert it.masters.pending == 2
 
 
-async def test_nothing_is_made_in_idle_time_of_a_picture_that_is_not_stored() -> None:
+async def test_a_picture_that_is_not_stored_is_made_readable_while_its_masters_are_made() -> None:
+    held: list[str] = []
+
+    @asynccontextmanager
+    async def hold() -> AsyncIterator[Image]:
+        held.append("taken")
+        yield PNG.model_copy(update={"key": "staging/now/copy"})
+        held.append("given back")
+
     async with house() as it:
-        it.masters.made(JPEG, None, SUCCESS, stale=False, stored=False)
-        assert it.masters.pending == 0
+        it.masters.made(PNG, None, SUCCESS, stale=False, hold=hold)
+        lane, wanted = await it.fill(1)
+        assert lane.task is not None
+        assert lane.task.source == "staging/now/copy"
+        assert held == ["taken"]
+        lane.end(it.written(wanted))
+        await until(lambda: it.masters.pending == 0)
+        assert held == ["taken", "given back"]
+        assert (await planned(it, image=PNG)).at is not None
+
+
+async def test_a_picture_that_cannot_be_made_readable_any_more_has_no_masters() -> None:
+    @asynccontextmanager
+    async def hold() -> AsyncIterator[Image]:
+        if it.masters.pending:
+            raise NotFound("it has changed")
+        yield PNG
+
+    async with house() as it:
+        it.masters.made(PNG, None, SUCCESS, stale=False, hold=hold)
+        await until(lambda: it.masters.pending == 0)
+        assert it.lanes.started == []
+
+
+async def test_few_pictures_that_are_not_stored_are_held_at_once() -> None:
+    held = 0
+
+    @asynccontextmanager
+    async def hold() -> AsyncIterator[Image]:
+        nonlocal held
+        held += 1
+        yield PNG
+
+    async with house() as it:
+        for _ in range(2):
+            await it.submit()
+        await it.started(2)
+        for number in range(100):
+            other = parts.image(f"{number:064x}"[::-1]).model_copy(update={"width": 200, "format": "png"})
+            it.masters.made(other, None, SUCCESS, stale=False, hold=hold)
+        await until(lambda: held == it.masters.pending)
+        assert 0 < held < 50
 
 
 async def test_a_render_that_has_read_its_master_has_nothing_made() -> None:
@@ -256,10 +305,6 @@ async def test_a_master_that_takes_long_to_write_is_not_written_while_somebody_w
         half, quarter = Grammar().parse("resize:600x"), Grammar().parse("resize:300x")
         assert (await planned(it, half, great)).key is None
         assert (await planned(it, quarter, great)).key is not None
-        # Nobody else could make it later.
-        passing = await it.masters.plan(great, half, stored=False)
-        assert passing is not None
-        assert passing.wanted.key is not None
         it.masters.made(great, None, SUCCESS, stale=False)
         assert (await planned(it, half, great)).key is not None
 
