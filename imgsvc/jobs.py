@@ -109,6 +109,7 @@ class Image(_Value):
 
     #: `img_` and the first 128 bits of `sha256`, in hex.
     id: str
+    #: Of a file of the folder of sources, which no record has, it is the BLAKE3 instead.
     sha256: str
     #: Where the bytes are in the storage; carries its writer's id.
     key: str

@@ -20,6 +20,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "loky": ("dispatch/loky.py",),
     "sqlite3": ("jobstore/",),
     "aiofiles": ("service/",),
+    "blake3": ("service/sources/folder.py",),
     "zipstream": ("api/archive.py",),
     "fastapi": ("api/",),
     "starlette": ("api/",),

@@ -15,7 +15,7 @@ class _Copy:
 
 
 class Copies:
-    """Blobs by the sha256 of what is in them; those that nobody uses go when there is no room for them."""
+    """Blobs by the digest of what is in them; those that nobody uses go when there is no room for them."""
 
     def __init__(self, limit: int, remove: Callable[[str], None]) -> None:
         """`limit` bytes of those that nobody uses; `remove` is told the key of each that goes."""
@@ -29,38 +29,38 @@ class Copies:
     def __repr__(self) -> str:
         return f"<Copies: {len(self._used)} in use, {len(self._unused)} with {self._unused_bytes} bytes kept>"
 
-    def take(self, sha256: str) -> str | None:
+    def take(self, digest: str) -> str | None:
         """The key of a copy, which stays until it is given back; None where there is none."""
-        copy = self._used.get(sha256)
+        copy = self._used.get(digest)
         if copy is None:
-            copy = self._unused.pop(sha256, None)
+            copy = self._unused.pop(digest, None)
             if copy is None:
                 return None
             self._unused_bytes -= copy.bytes
-            self._used[sha256] = copy
+            self._used[digest] = copy
         copy.users += 1
         return copy.key
 
-    def give_back(self, sha256: str) -> None:
+    def give_back(self, digest: str) -> None:
         """One who has taken it does not need it any more."""
-        copy = self._used[sha256]
+        copy = self._used[digest]
         copy.users -= 1
         if not copy.users:
-            self._put(sha256, self._used.pop(sha256))
+            self._put(digest, self._used.pop(digest))
             self._trim()
 
-    def add(self, sha256: str, key: str, size: int) -> None:
+    def add(self, digest: str, key: str, size: int) -> None:
         """A new copy; it stays until the next change, so that whoever made it can take it. Of two that are
         equal the first stays.
         """
-        if sha256 in self._used or sha256 in self._unused:
+        if digest in self._used or digest in self._unused:
             self._remove(key)
         else:
             self._trim()
-            self._put(sha256, _Copy(key, size))
+            self._put(digest, _Copy(key, size))
 
-    def _put(self, sha256: str, copy: _Copy) -> None:
-        self._unused[sha256] = copy
+    def _put(self, digest: str, copy: _Copy) -> None:
+        self._unused[digest] = copy
         self._unused_bytes += copy.bytes
 
     def _trim(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
@@ -11,6 +10,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
+
+from blake3 import blake3
 
 from imgsvc.errors import BodyTooLarge, EmptyFile, ImgsvcError, NotFound, StorageUnavailable
 from imgsvc.service.intake import create, translated
@@ -77,7 +78,8 @@ class Found:
 class Copied:
     """A file of ours with the bytes of one of the folder."""
 
-    sha256: str
+    #: BLAKE3 of the bytes, in hex.
+    digest: str
     bytes: int
     #: That of the file whose bytes these are.
     state: State
@@ -188,7 +190,7 @@ def _copied(fd: int, target: Path, limit: int) -> Copied | None:
     if before.st_size > limit:
         raise _too_large(limit, before.st_size)
     state = State.of(before)
-    digest = hashlib.sha256()
+    digest = blake3()
     with _kept(target) as (file, keep):
         size = 0
         for piece in _pieces(fd):

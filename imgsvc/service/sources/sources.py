@@ -215,13 +215,13 @@ class Sources:
         except BaseException:
             await asyncio.to_thread(path.unlink, missing_ok=True)
             raise
-        self._copies.add(copied.sha256, key, copied.bytes)
+        self._copies.add(copied.digest, key, copied.bytes)
         return self._image(copied, facts), copied
 
     def _image(self, copied: Copied, facts: Facts) -> Image:
         return Image(
-            id=image_id(copied.sha256),
-            sha256=copied.sha256,
+            id=image_id(copied.digest),
+            sha256=copied.digest,
             key="",
             bytes=copied.bytes,
             format=facts.format,
@@ -239,8 +239,8 @@ class Sources:
         """A copy of a file whose content is known; nothing where that has changed."""
         flight.start()
         path, copied = await self._copy(source.found)
-        if copied.sha256 == source.image.sha256:
-            self._copies.add(copied.sha256, await self._adopted(path), copied.bytes)
+        if copied.digest == source.image.sha256:
+            self._copies.add(copied.digest, await self._adopted(path), copied.bytes)
         else:
             await asyncio.to_thread(path.unlink, missing_ok=True)
 
