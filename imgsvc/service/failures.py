@@ -6,14 +6,18 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-from imgsvc.errors import ImageRefused, Problem, TaskFailed, from_problem
+from imgsvc.errors import ImageRefused, Problem, ProcessingTimeout, from_problem
 
 #: Failures that are remembered at most: some 200 kB.
 _MOST = 1000
 
 
 class Failures:
-    """Problems by what was tried, for some seconds each. Only those that would come again are kept."""
+    """Problems by what was tried, for some seconds each. Only those that would come again are kept.
+
+    A lost worker is none of them: the machine may have been at fault, and where the work was, the quarantine
+    counts it.
+    """
 
     def __init__(self, seconds: float, monotonic: Callable[[], float] = time.monotonic) -> None:
         """`seconds` of 0: nothing is remembered."""
@@ -26,7 +30,7 @@ class Failures:
 
     def add(self, tried: str, image: str, problem: Problem) -> None:
         """Something failed: remembered if the picture or the pipeline is at fault, not us."""
-        if self._seconds > 0 and isinstance(from_problem(problem), ImageRefused | TaskFailed):
+        if self._seconds > 0 and isinstance(from_problem(problem), ImageRefused | ProcessingTimeout):
             self._failures[f"{image} {tried}"] = (self._monotonic() + self._seconds, problem)
             self._failures.move_to_end(f"{image} {tried}")
             if len(self._failures) > _MOST:

@@ -50,7 +50,7 @@ def test_zero_seconds_remember_nothing() -> None:
         (ImageCorrupt("it is broken"), True),
         (OutputTooLarge("too large"), True),
         (ProcessingTimeout("too long"), True),
-        (WorkerCrashed("lost"), True),
+        (WorkerCrashed("lost"), False),
         (QueueTimeout("busy"), False),
         (InternalError("ours"), False),
     ],
