@@ -76,7 +76,7 @@ class _Fill:
 
     def drop(self) -> None:
         self.unwanted = True
-        if self.spare is not None:
+        if self.spare is not None and not self.running:  # what runs is soon over: no process is worth that
             self.spare.kill()
 
 
@@ -186,7 +186,7 @@ class Masters:
         )
 
     async def purge(self, image: str) -> int:
-        """Remove all masters of an image, and make none that are on their way: how many there were."""
+        """Remove all masters of an image, and keep none that are on their way: how many there were."""
         for fill in self._fills.values():
             if fill.image.id == image:
                 fill.drop()
