@@ -33,6 +33,7 @@ from imgsvc.imaging.render import opened_source, prepared, render_opened
 from imgsvc.imaging.source import Origin
 from imgsvc.jobs import Result, Step
 from imgsvc.pipeline import Grammar
+from imgsvc.pipeline.negotiation import Client
 from imgsvc.raster.geometry import Size
 from imgsvc.storage import Storage, connect
 
@@ -86,6 +87,8 @@ class Task(_Value):
     master: masters.Wanted | None = None
     #: The `Accept` of the client that waits for it, for targets whose format is `auto`.
     accept: str | None = None
+    #: How many pixels an AVIF may have that `auto` chooses where something else would do; None: any number.
+    avif_pixels: int | None = None
     #: Keys of other images that operations read, by image id.
     images: dict[str, str] = {}
 
@@ -179,7 +182,8 @@ def _do(task: Task, clock: Clock) -> _Done:
     for image, key in task.images.items():
         with storage.open(key) as file:
             images[image] = picture(file, task.limits)
-    prepare = partial(prepared, targets=targets, limits=task.limits, accept=task.accept, images=images)
+    client = Client(task.accept, task.avif_pixels)
+    prepare = partial(prepared, targets=targets, limits=task.limits, client=client, images=images)
     if task.master is not None:
         return _from_master(storage, task, task.master, prepare, clock)
     with _source(storage, task) as source:

@@ -214,6 +214,15 @@ class Data(_Group):
             "Those of some 130 photographs of 12 MP, 16 MB each: more than are looked at in the same hour.",
         ),
     ] = 2 * _GIB
+    avif_budget: Annotated[
+        float,
+        Seconds(0, 600),
+        About(
+            "How long encoding an AVIF may take where `auto` chose it and somebody waits: what would take "
+            "longer is WebP for now (`no-store`), and AVIF for the next request. 0: WebP first, always.",
+            "What a page's reader forgives once; 2 to 4 megapixels.",
+        ),
+    ] = 1.0
     render_failures: Annotated[
         float,
         Seconds(0, 3600),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import BinaryIO
 
 from PIL.Image import Image
 
+from imgsvc.formats.avif import Avif
 from imgsvc.imaging.budget import check_memory
 from imgsvc.imaging.decode import Frame, decode, reduction
 from imgsvc.imaging.facts import Facts
@@ -19,9 +21,12 @@ from imgsvc.imaging.source import Origin, Source, open_source
 from imgsvc.imaging.steps import Clock, Progress
 from imgsvc.imaging.untouched import smaller
 from imgsvc.pipeline import Pipeline
-from imgsvc.pipeline.negotiation import resolve
+from imgsvc.pipeline.negotiation import Client, resolve
 from imgsvc.raster import icc, memory
 from imgsvc.raster.geometry import Size
+
+#: Results are for no client that is known.
+NOBODY = Client()
 
 
 def render(  # noqa: PLR0913  # what a task says, and who watches
@@ -29,7 +34,7 @@ def render(  # noqa: PLR0913  # what a task says, and who watches
     targets: Sequence[tuple[str, Pipeline]],
     limits: Limits,
     *,
-    accept: str | None = None,
+    client: Client = NOBODY,
     groups: Sequence[Sequence[str]] = (),
     images: Mapping[str, Image] | None = None,
     progress: Progress | None = None,
@@ -37,7 +42,7 @@ def render(  # noqa: PLR0913  # what a task says, and who watches
 ) -> tuple[Rendered, ...]:
     """Decode a source once and run every (name, pipeline) on it, all or none.
 
-    `accept` is what the client accepts, for pipelines that negotiate; each of the `groups` names targets
+    `client` is who the results are for, where pipelines negotiate; each of the `groups` names targets
     that are one picture in several sizes and formats (see `Ladder`); `images` are the decoded pictures
     that operations refer to, by image id; `clock` collects the timed steps, also of a run that fails.
     Raises EmptyFile, the ImageRefused errors (naming the output where it is one's own fault), and what an
@@ -45,7 +50,7 @@ def render(  # noqa: PLR0913  # what a task says, and who watches
     """
     clock = clock or Clock(progress)
     opened = opened_source(source, limits)
-    outputs = prepared(opened, targets, limits, accept=accept, images=images)
+    outputs = prepared(opened, targets, limits, client=client, images=images)
     return render_opened(opened, outputs, limits, clock, groups)
 
 
@@ -60,11 +65,11 @@ def prepared(
     targets: Sequence[tuple[str, Pipeline]],
     limits: Limits,
     *,
-    accept: str | None = None,
+    client: Client = NOBODY,
     images: Mapping[str, Image] | None = None,
 ) -> list[Output]:
     """Every (name, pipeline), ready for frames; raises what can be refused before there are any."""
-    resolved = [(name, _resolved(pipeline, accept, origin.facts)) for name, pipeline in targets]
+    resolved = [(name, _resolved(pipeline, client, origin.facts)) for name, pipeline in targets]
     for name, pipeline in resolved:
         check_output(pipeline, origin.facts, limits, output=name)
     check_memory(dict(resolved), origin.facts, limits)
@@ -101,10 +106,20 @@ def picture(file: BinaryIO, limits: Limits) -> Image:
         return source.facts.orientation.upright(icc.to_srgb(image, source.profile))
 
 
-def _resolved(pipeline: Pipeline, accept: str | None, facts: Facts) -> Pipeline:
-    return resolve(
-        pipeline, accept, has_alpha=facts.has_alpha, source_format=facts.format, moves=facts.frames > 1
+def _resolved(pipeline: Pipeline, client: Client, facts: Facts) -> Pipeline:
+    chosen = partial(
+        resolve,
+        pipeline,
+        client.accept,
+        has_alpha=facts.has_alpha,
+        source_format=facts.format,
+        moves=facts.frames > 1,
     )
+    found = chosen()
+    if client.avif_pixels is None or not (pipeline.negotiates and isinstance(found.format, Avif)):
+        return found
+    size = facts.size if pipeline.upright else facts.stored
+    return found if (size, *pipeline.sizes(size))[-1].pixels <= client.avif_pixels else chosen(slow=False)
 
 
 def _run(

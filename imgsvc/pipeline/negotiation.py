@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from imgsvc import formats
@@ -25,16 +25,34 @@ _NUMBER = re.compile(r"0?\.[0-9]+|0\.?|1(?:\.0*)?")
 #: Characters of an `Accept` that are read; browsers send up to 200.
 _LONGEST = 2000
 
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who a result is for."""
+
+    #: Its `Accept`; None where there is none.
+    accept: str | None = None
+    #: How many pixels an AVIF may have where it would do with something else; None: any number.
+    avif_pixels: int | None = None
+
+
 #: Weights by media range, in lower case.
 Weights = Mapping[str, float]
 
 
 def resolve(
-    pipeline: Pipeline, accept: str | None, *, has_alpha: bool, source_format: str, moves: bool
+    pipeline: Pipeline,
+    accept: str | None,
+    *,
+    has_alpha: bool,
+    source_format: str,
+    moves: bool,
+    slow: bool = True,
 ) -> Pipeline:
     """The pipeline with the format that `auto` means for a client that sends this `Accept`.
 
-    `has_alpha`, `source_format` and `moves` tell of the source. What does not end in `auto` is answered
+    `has_alpha`, `source_format` and `moves` tell of the source; `slow`: may it be AVIF where something else
+    would do? What does not end in `auto` is answered
     as it is. An `Accept` that is malformed counts as absent; where it allows nothing that could be made,
     the client gets what it would get without one (RFC 9110 §12.5.1 lets it).
     """
@@ -44,7 +62,7 @@ def resolve(
     if moves:
         name = _moving(weights, source_format)
     else:
-        name = _still(weights, alpha=pipeline.alpha_after(has_alpha))
+        name = _still(weights, alpha=pipeline.alpha_after(has_alpha), slow=slow)
     chosen = pipeline.format.of(formats.registry()[name])
     return replace(pipeline, format=chosen, or_source=weight(weights, source_format) > 0)
 
@@ -80,11 +98,14 @@ def weight(weights: Weights, name: str) -> float:
     return weights.get("image/*", weights.get("*/*", 0.0))
 
 
-def _still(weights: Weights, *, alpha: bool) -> str:
+def _still(weights: Weights, *, alpha: bool, slow: bool) -> str:
     """One of the new formats or the plain one that suits the picture; others only for want of these."""
     plain, other = ("png", "jpeg") if alpha else ("jpeg", "png")
     # Some browsers prefer PNG to anything else, and mean no photographs by that.
-    return _best(weights, ("avif", "webp", plain)) or _best(weights, (other, "gif")) or plain
+    new = ("avif", "webp") if slow else ("webp",)
+    return (
+        _best(weights, (*new, plain)) or _best(weights, (other, "gif")) or _best(weights, ("avif",)) or plain
+    )
 
 
 def _moving(weights: Weights, source_format: str) -> str:

@@ -56,6 +56,8 @@ class Policy:
     cache_memory: int = 32 * 2**20
     #: Bytes of copies of source files that are kept for the next render of the same file.
     source_copies: int = 256 * 2**20
+    #: Seconds that encoding an AVIF may take where the client waits and would do with something else.
+    avif_budget_s: float = 1.0
     #: The longest side of reduced masters (0: there are none), and the bytes of all of them.
     master_side: int = 2048
     master_bytes: int = 2 * 2**30

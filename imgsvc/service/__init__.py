@@ -6,8 +6,9 @@ from imgsvc.service.batches import Batches
 from imgsvc.service.blobs import Blob
 from imgsvc.service.intake import Arrived, Incoming, Intake, Staged
 from imgsvc.service.keys import Claim, Keys
+from imgsvc.service.making import Render, Way
 from imgsvc.service.masters import Hold
-from imgsvc.service.renders import Render, Renders, Way
+from imgsvc.service.renders import Renders
 from imgsvc.service.requests import (
     BatchRequest,
     JobRequest,

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import NoReturn
 
-from imgsvc.errors import InternalError, Problem, from_problem
+from imgsvc.errors import InternalError, Problem, QueueTimeout, from_problem
 from imgsvc.imaging.limits import Limits
 from imgsvc.jobs import image_id
 from imgsvc.pipeline import Pipeline
 from imgsvc.scheduler import Called, Scheduler, Suspect
 from imgsvc.service.blobs import Blobs
 from imgsvc.service.intake import Staged
+from imgsvc.service.pace import Pace
 from imgsvc.service.requests import Processed
 from imgsvc.storage import Storage
 from imgsvc.worker import Outcome, Target, Task
@@ -30,6 +31,10 @@ def refuse(problem: Problem | None) -> NoReturn:
     raise from_problem(problem)
 
 
+#: Runs a task; as `Calls.run`.
+Run = Callable[[Task, int, Suspect, Callable[[], None]], Awaitable[Called]]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Calls:
     """Runs calls on files that live only as long as the call."""
@@ -39,6 +44,7 @@ class Calls:
     blobs: Blobs
     limits: Limits
     boot: str
+    pace: Pace
 
     async def process(
         self, staged: Staged, pipeline: Pipeline, *, accept: str | None, keep: str | None
@@ -60,6 +66,7 @@ class Calls:
                 targets=(target,),
                 limits=self.limits,
                 accept=accept if pipeline.negotiates else None,
+                avif_pixels=self.pace.pixels(pipeline) if pipeline.negotiates else None,
             )
             called = await self.run(task, staged.bytes)
             report = called.report
@@ -105,7 +112,25 @@ class Calls:
             await self.scheduler.lost(suspect or await self._suspect(task), began)
         elif called.report.outcome is Outcome.SUCCEEDED and suspect is not None:
             quarantine.survived(suspect)
+        self.pace.saw(called.report, task.targets)
         return called
+
+    async def run_idle(self, task: Task, _: int, suspect: Suspect, started: Callable[[], None]) -> Called:
+        """Run the task when a lane is idle and nobody else wants it; as `run`.
+
+        Raises QueueTimeout where that never came.
+        """
+        started()  # it waits for nobody, and nobody for it
+        spare = self.scheduler.spare(task, suspect)
+        try:
+            report = await spare.ended
+        except BaseException:
+            spare.kill()
+            raise
+        if report is None:
+            raise QueueTimeout("no worker was idle", retry_after=self.scheduler.retry_after())
+        self.pace.saw(report, task.targets)
+        return Called(report, 0.0, 0)
 
     async def _suspect(self, task: Task) -> Suspect:
         digest = await asyncio.to_thread(_sha256, self.storage, task.source)

@@ -21,10 +21,15 @@ class Flight(Generic[_Done]):
         self.stale = False
         self._task: asyncio.Task[_Done]
         self._waiting = 0
+        self._began = asyncio.Event()
+        #: When it started, by the loop's clock.
+        self._since = 0.0
 
     def start(self) -> None:
         """From here on it goes on to its end, whoever waits."""
         self.started = True
+        self._since = asyncio.get_running_loop().time()
+        self._began.set()
 
     def _begin(self, work: Coroutine[Any, Any, _Done]) -> asyncio.Task[_Done]:
         self._task = asyncio.create_task(work)
@@ -36,9 +41,27 @@ class Flight(Generic[_Done]):
         try:
             return await asyncio.shield(self._task)
         finally:
-            self._waiting -= 1
-            if not self._waiting and not self.started:
-                self._task.cancel()
+            self._left()
+
+    def _left(self) -> None:
+        self._waiting -= 1
+        if not self._waiting and not self.started:
+            self._task.cancel()
+
+    async def join_within(self, seconds: float) -> _Done | None:
+        """As `join`, but None once it has been under way for so many seconds since its start."""
+        self._waiting += 1
+        began = asyncio.create_task(self._began.wait())
+        try:
+            await asyncio.wait({self._task, began}, return_when=asyncio.FIRST_COMPLETED)
+            passed = asyncio.get_running_loop().time() - self._since
+            await asyncio.wait({self._task}, timeout=max(0.0, seconds - passed))
+            if not self._task.done():
+                return None
+        finally:
+            began.cancel()
+            self._left()
+        return await self.join()
 
     @property
     def given_up(self) -> bool:

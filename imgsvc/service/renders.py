@@ -3,98 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 
 from imgsvc.errors import ImgsvcError, InternalError, NotFound, Problem, from_problem
-from imgsvc.imaging.analysis import ANALYSIS_VERSION
-from imgsvc.imaging.version import RENDER_VERSION
-from imgsvc.jobs import Image, Step
+from imgsvc.jobs import Image
 from imgsvc.pipeline import Pipeline
-from imgsvc.raster.geometry import Size
 from imgsvc.scheduler import Called, Suspect
-from imgsvc.service.blobs import Blob
-from imgsvc.service.cache import Cache, Entry
-from imgsvc.service.calls import Calls, refuse
+from imgsvc.service.cache import Cache
+from imgsvc.service.calls import Calls, Run, refuse
 from imgsvc.service.failures import Failures
 from imgsvc.service.flights import Flight, Flights
 from imgsvc.service.known import Known
+from imgsvc.service.making import Made, Making, Render, Way, analysis, rendering, told
 from imgsvc.service.masters import Hold, Masters, Plan
 from imgsvc.service.requests import RenderStats
 from imgsvc.storage import Storage
-from imgsvc.worker import Kind, Outcome, Target, Task
-
-
-class Way(StrEnum):
-    """How a render was come by."""
-
-    HIT = "hit"
-    MISS = "miss"
-    SHARED = "shared"
-
-
-@dataclass(frozen=True, slots=True)
-class Render:
-    """A picture; close `blob` when it is sent."""
-
-    entry: Entry
-    blob: Blob
-    way: Way
-    #: What it took: milliseconds that it waited for a lane, and the steps of its making; nothing for a hit.
-    queue_ms: float | None = None
-    steps: Sequence[Step] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Made:
-    entry: Entry
-    data: bytes
-    queue_ms: float
-    steps: Sequence[Step]
-
-
-@dataclass(frozen=True, slots=True)
-class Making:
-    """Something to be made of an image: what it is known by, and what a worker is told."""
-
-    #: sha256 of all that its bytes depend on.
-    digest: str
-    spec: str
-    kind: Kind = Kind.RENDER
-    #: None: the image is stored.
-    hold: Hold | None = None
-    #: What is rendered, where anything is.
-    pipeline: Pipeline | None = None
-    #: May the image itself be the picture, in another format?
-    or_source: bool = False
-
-
-def analysis(image: Image) -> Making:
-    """What is told of an image (`/v1/images/{id}/info`)."""
-    parts = (image.sha256, "analysis", str(ANALYSIS_VERSION))
-    return Making(hashlib.sha256("\n".join(parts).encode()).hexdigest(), "analyse", Kind.ANALYSE)
-
-
-def rendering(image: Image, pipeline: Pipeline, path: str = "direct") -> Making:
-    """A picture of an image; `path` as `digest` has it."""
-    or_source = pipeline.or_source and pipeline.changes_nothing(Size(image.width, image.height))
-    if or_source:
-        path = f"{path}, or the source"
-    return Making(digest(image, pipeline, path), pipeline.text, pipeline=pipeline, or_source=or_source)
-
-
-def digest(image: Image, pipeline: Pipeline, path: str = "direct") -> str:
-    """What a render is known by: sha256 of all that its bytes depend on.
-
-    `path` says what it is made from: the original's pixels, or those of a reduced master; and whether it may
-    be the image itself.
-    """
-    encoder = Pipeline((), pipeline.encoder(image.format))
-    parts = (image.sha256, pipeline.full_text, encoder.full_text, path, str(RENDER_VERSION))
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+from imgsvc.worker import Outcome, Target, Task
 
 
 class Renders:
@@ -119,7 +44,9 @@ class Renders:
         self._known = known
         self._failures = failures
         self._strays = strays
-        self._flights: Flights[_Made | Problem] = Flights()
+        self._flights: Flights[Made | Problem] = Flights()
+        #: What is made in idle time, for nobody yet.
+        self._later: Flights[Made | Problem] = Flights()
         #: Requests that waited for a task that another one had begun, and that a remembered failure answered.
         self._shared = self._spared = 0
 
@@ -156,25 +83,45 @@ class Renders:
         """
         return await self._shared_or_made(image, replace(self._rendering(image, pipeline), hold=hold))
 
+    async def make_within(
+        self, image: Image, pipeline: Pipeline, seconds: float, hold: Hold | None = None
+    ) -> Render | None:
+        """As `make`, but None once it has been under way for so many seconds; it goes on."""
+        making = replace(self._rendering(image, pipeline), hold=hold)
+        flight, way = self._flight(image, making)
+        made = await flight.join_within(seconds)
+        return None if made is None else told(made, way)
+
+    def make_later(self, image: Image, pipeline: Pipeline, hold: Hold | None = None) -> None:
+        """Have a picture made when a lane is idle and nobody else wants it; maybe never."""
+        making = replace(self._rendering(image, pipeline), hold=hold)
+        under_way = self._flights.get(making.digest) or self._later.get(making.digest)
+        if under_way is None and self._failures.get(making.digest, image.id) is None:
+            self._later.begin(
+                making.digest, image.id, lambda own: self._make(own, image, making, self._calls.run_idle)
+            )
+
     async def analysis(self, image: Image) -> Render:
         """What is told of an image, as JSON, kept or made as pictures are; raises as `make`."""
         making = analysis(image)
         return await self._find(making) or await self._shared_or_made(image, making)
 
     async def _shared_or_made(self, image: Image, making: Making) -> Render:
+        flight, way = self._flight(image, making)
+        return told(await flight.join(), way)
+
+    def _flight(self, image: Image, making: Making) -> tuple[Flight[Made | Problem], Way]:
+        """The work that makes this; raises what it failed with a moment ago."""
         flight = self._flights.get(making.digest)
-        way = Way.MISS if flight is None else Way.SHARED
-        if flight is None:
-            self._check_failed(making.digest, image)
-            self.cache.counts.misses += 1
-            flight = self._flights.begin(making.digest, image.id, lambda own: self._make(own, image, making))
-        else:
+        if flight is not None:
             self._shared += 1
-        made = await flight.join()
-        if isinstance(made, Problem):
-            raise from_problem(made)
-        blob = Blob(made.entry.bytes, data=made.data)
-        return Render(made.entry, blob, way, round(made.queue_ms, 3), made.steps)
+            return flight, Way.SHARED
+        self._check_failed(making.digest, image)
+        self.cache.counts.misses += 1
+        begun = self._flights.begin(
+            making.digest, image.id, lambda own: self._make(own, image, making, self._calls.run)
+        )
+        return begun, Way.MISS
 
     def stats(self) -> RenderStats:
         """The counts, and what is cached now."""
@@ -193,7 +140,8 @@ class Renders:
     async def purge(self, image: str) -> int:
         """Forget all that was made of an image, what failed too: how many pictures were removed."""
         self._known.forget(image)
-        self._flights.turn_stale(image)
+        for flights in (self._flights, self._later):
+            flights.turn_stale(image)
         self._failures.forget(image)
         return await self._remove(image)
 
@@ -208,7 +156,8 @@ class Renders:
 
     async def close(self) -> None:
         """Wait for what is under way; the scheduler has been stopped before."""
-        await self._flights.landed()
+        for flights in (self._flights, self._later):
+            await flights.landed()
         await self.cache.close()
         await self.masters.cache.close()
 
@@ -228,11 +177,13 @@ class Renders:
             self._spared += 1
             raise from_problem(problem)
 
-    async def _make(self, flight: Flight[_Made | Problem], image: Image, making: Making) -> _Made | Problem:
+    async def _make(
+        self, flight: Flight[Made | Problem], image: Image, making: Making, run: Run
+    ) -> Made | Problem:
         """Run the task: what it made, or the problem that everybody who waits is told."""
         try:
             async with nullcontext(image) if making.hold is None else making.hold() as readable:
-                return await self._run(flight, readable, making)
+                return await self._run(flight, readable, making, run)
         except ImgsvcError as error:
             problem = error.problem
             stored = making.hold is None
@@ -242,7 +193,7 @@ class Renders:
                 self._failures.add(making.digest, image.id, problem)
             return problem
 
-    async def _run(self, flight: Flight[_Made | Problem], image: Image, making: Making) -> _Made:
+    async def _run(self, flight: Flight[Made | Problem], image: Image, making: Making, run: Run) -> Made:
         key = self.cache.fresh(image.id, making.digest)
         target = Target(name="default", spec=making.spec, key=key, stamped=True, or_source=making.or_source)
         plan = await self._planned(image, making)
@@ -257,7 +208,7 @@ class Renders:
         )
         suspect = Suspect(image.id, frozenset({making.spec}))
         try:
-            called = await self._calls.run(task, image.bytes, suspect, flight.start)
+            called = await run(task, image.bytes, suspect, flight.start)
             if called.report.outcome is not Outcome.SUCCEEDED:
                 refuse(called.report.problem)
             made, stale = await self._taken(flight, image, making, called)
@@ -275,8 +226,8 @@ class Renders:
         return await self.masters.plan(image, making.pipeline)
 
     async def _taken(
-        self, flight: Flight[_Made | Problem], image: Image, making: Making, called: Called
-    ) -> tuple[_Made, bool]:
+        self, flight: Flight[Made | Problem], image: Image, making: Making, called: Called
+    ) -> tuple[Made, bool]:
         """The result, read for those who wait and kept for those who come later, unless its image is gone."""
         (result,) = called.report.results
         data = await asyncio.to_thread(self._storage.read, result.key)
@@ -288,4 +239,4 @@ class Renders:
             self.cache.discard(entry)
         else:
             self.cache.add(entry, data)
-        return _Made(entry, data, called.queue_ms, called.report.steps), stale
+        return Made(entry, data, called.queue_ms, called.report.steps), stale

@@ -26,6 +26,7 @@ from imgsvc.service.intake import Arrived, Intake, Staged
 from imgsvc.service.keys import Keys
 from imgsvc.service.known import Known
 from imgsvc.service.masters import Masters
+from imgsvc.service.pace import Pace
 from imgsvc.service.renders import Renders
 from imgsvc.service.requests import (
     BatchRequest,
@@ -41,6 +42,7 @@ from imgsvc.service.slots import Slots
 from imgsvc.service.sources import Folder, Sources
 from imgsvc.service.status import Status
 from imgsvc.service.submissions import Submissions
+from imgsvc.service.timebox import Timebox
 from imgsvc.storage import Storage
 
 
@@ -110,7 +112,10 @@ class Service:
             retention_s=policy.idempotency_retention_s,
             clock=clock,
         )
-        self._calls = Calls(storage=storage, scheduler=scheduler, blobs=self._blobs, limits=limits, boot=boot)
+        pace = Pace(policy.avif_budget_s)
+        self._calls = Calls(
+            storage=storage, scheduler=scheduler, blobs=self._blobs, limits=limits, boot=boot, pace=pace
+        )
         #: Pictures on the fly.
         self.renders = Renders(
             Cache(
@@ -127,6 +132,8 @@ class Service:
             Failures(policy.render_failures_s),
             strays=sources is None,
         )
+        #: Those whose format is chosen for a client, in time.
+        self.timebox = Timebox(self.renders, pace)
         #: The pictures of a folder that is only read, where there is one.
         self.sources = Sources(
             None if sources is None else Folder(sources),

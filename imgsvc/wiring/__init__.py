@@ -207,5 +207,6 @@ def _policy(settings: Settings) -> Policy:
         master_side=settings.master_side,
         master_bytes=settings.master_bytes,
         render_failures_s=settings.render_failures,
+        avif_budget_s=settings.avif_budget,
         sweep_interval_s=settings.sweep_interval,
     )

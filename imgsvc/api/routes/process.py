@@ -62,8 +62,8 @@ async def process(request: Request) -> Response:
     `Idempotency-Key` the answer is, for as long as the key).
 
     Without `ops` the image is only encoded again. With `auto` the request's `Accept` header chooses the
-    format. When no worker is free within `SYNC_WAIT` the answer
-    is 503 `queue-timeout`; a client that goes away takes its work with it.
+    format, AVIF only where that takes no longer than `AVIF_BUDGET`. When no worker is free within `SYNC_WAIT`
+    the answer is 503 `queue-timeout`; a client that goes away takes its work with it.
     """
     serving, grammar = service(request), door(request).submissions
 

@@ -154,7 +154,8 @@ class _Asked:
 async def render(request: Request) -> Response:
     """A pipeline's picture of a stored image: what an `<img src>` needs. It is made once and kept as long as
     there is room; requests for the same picture share one task. Unknown query parameters are ignored. Where
-    the service has keys (`IMGSVC_SIGNING_KEYS`), the link must be signed.
+    the service has keys (`IMGSVC_SIGNING_KEYS`), the link must be signed. An AVIF that `auto` has chosen and
+    that would take longer than `AVIF_BUDGET` is WebP for now (`no-store`), and AVIF for a later request.
 
     `/r/@path/to/file.jpg/{ops}` is the same for a file of the folder of sources (`IMGSVC_SOURCES_DIR`).
     """
@@ -206,17 +207,20 @@ def _pipeline(request: Request, written: str) -> Pipeline:
 async def _rendered(
     request: Request, asked: _Asked, image: Image, wanted: Pipeline, hold: Hold | None = None
 ) -> Response:
-    renders = service(request).renders
-    pipeline = resolve(
+    serving = service(request)
+    chosen = partial(
+        resolve,
         wanted,
         accepted(request),
         has_alpha=image.has_alpha,
         source_format=image.format,
         moves=image.frames > 1,
     )
-    found = await renders.find(image, pipeline)
+    pipeline = chosen()
+    found = await serving.renders.find(image, pipeline)
     if found is None:
-        found = await while_connected(request, renders.make(image, pipeline, hold))
+        quick = chosen(slow=False)
+        found = await while_connected(request, serving.timebox.make(image, pipeline, quick, hold))
     return await _sent(request, found, asked)
 
 
@@ -236,7 +240,7 @@ async def _sent(request: Request, render: Render, asked: _Asked) -> Response:
         disposition=names.disposition("inline", names.result_name(stem, entry.image, None, extension)),
         expires_at=None,
         server_timing=documents.render_timing(render.way.value, render.queue_ms, render.steps),
-        cache_control=asked.cache_control,
+        cache_control="no-store" if render.passing else asked.cache_control,
         vary=asked.vary,
         modified_at=asked.modified_at,
         image=None if found is None else entry.image,

@@ -100,6 +100,26 @@ async def test_what_can_not_be_as_small_as_asked_is_refused_with_what_it_would_b
     assert len(fits.content) == least
 
 
+@pytest.mark.parametrize(
+    ("budget", "accept", "made"),
+    [
+        (0, "image/avif,image/webp,*/*", "image/webp"),
+        (0, "image/avif,*/*", "image/jpeg"),
+        (0, "image/avif", "image/avif"),
+        (600, "image/avif,image/webp,*/*", "image/avif"),
+    ],
+)
+async def test_an_avif_that_would_take_too_long_is_something_else_that_is_accepted(
+    tmp_path: Path, budget: float, accept: str, made: str
+) -> None:
+    async with running(api(tmp_path, avif_budget=budget)) as door:
+        answer = await door.post("/v1/process?ops=auto", content=picture(), headers={"Accept": accept})
+        assert answer.headers["content-type"] == made
+        assert answer.headers["cache-control"] == "no-store"
+        named = await door.post("/v1/process?ops=avif", content=picture(), headers={"Accept": accept})
+        assert named.headers["content-type"] == "image/avif"
+
+
 async def test_several_accept_headers_are_one(door: httpx2.AsyncClient) -> None:
     headers = [("Accept", "image/png;q=0.5"), ("Accept", "image/webp")]
     answer = await door.post("/v1/process?ops=auto", content=picture(), headers=headers)

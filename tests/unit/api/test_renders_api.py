@@ -46,6 +46,10 @@ async def tasks(door: httpx2.AsyncClient) -> int:
     return sum((await door.get("/v1/stats")).json()["totals"]["calls"].values())
 
 
+async def spared(door: httpx2.AsyncClient) -> int:
+    return sum((await door.get("/v1/stats")).json()["totals"]["spare"].values())
+
+
 def way(answer: httpx2.Response) -> str:
     return str(answer.headers["server-timing"].partition(",")[0])
 
@@ -234,6 +238,64 @@ async def test_auto_is_the_image_itself_where_that_is_smallest_for_those_who_acc
     )
     assert one.headers["etag"] == two.headers["etag"]
     assert way(two) == 'cache;desc="hit"'
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_an_avif_that_takes_too_long_is_webp_for_now_and_avif_for_the_next(
+    tmp_path: Path, workers: int
+) -> None:
+    async with running(api(tmp_path, avif_budget=0, workers=workers)) as door:
+        image = await stored(door)
+        path = f"/r/{image}/resize:50x/auto"
+        first = await door.get(path, headers={"Accept": BROWSER})
+        assert first.headers["content-type"] == "image/webp"
+        assert size_of(first.content) == ("WEBP", (50, 38))
+        assert first.headers["cache-control"] == "no-store"
+        assert first.headers["vary"] == "Accept"
+        etag = {"Accept": BROWSER, "If-None-Match": first.headers["etag"]}
+        async with asyncio.timeout(30):
+            while (await cache(door))["entries"] < 2:  # noqa: ASYNC110  # what an operator sees
+                await asyncio.sleep(0.01)
+        later = await door.get(path, headers=etag)
+        assert (later.status_code, later.headers["content-type"]) == (200, "image/avif")
+        assert later.headers["cache-control"] == "public, max-age=3600"
+        assert later.headers["server-timing"] == 'cache;desc="hit"'
+        # The same picture under its own name is no picture for now.
+        named = await door.get(f"/r/{image}/resize:50x/webp")
+        assert (named.content, named.headers["cache-control"]) == (first.content, FOR_EVER)
+
+
+async def test_only_what_auto_has_chosen_is_replaced(tmp_path: Path) -> None:
+    async with running(api(tmp_path, avif_budget=0)) as door:
+        image = await stored(door)
+        for ops, accept in (("avif", BROWSER), ("auto", "image/avif"), ("auto", "image/avif,*/*;q=0")):
+            answer = await door.get(f"/r/{image}/resize:50x/{ops}", headers={"Accept": accept})
+            assert answer.headers["content-type"] == "image/avif"
+            assert answer.headers["cache-control"] != "no-store"
+        plain = await door.get(f"/r/{image}/resize:50x/auto", headers={"Accept": "*/*"})
+        assert (plain.headers["content-type"], plain.headers["cache-control"]) == (
+            "image/jpeg",
+            "public, max-age=3600",
+        )
+
+
+async def test_within_its_budget_an_avif_is_there_at_once(tmp_path: Path) -> None:
+    async with running(api(tmp_path, avif_budget=600)) as door:
+        image = await stored(door)
+        answer = await door.get(f"/r/{image}/resize:50x/auto", headers={"Accept": BROWSER})
+        assert answer.headers["content-type"] == "image/avif"
+        assert answer.headers["cache-control"] == "public, max-age=3600"
+
+
+async def test_what_was_to_be_made_later_is_not_kept_when_its_image_goes_first(tmp_path: Path) -> None:
+    async with running(api(tmp_path, avif_budget=0)) as door:
+        image = await stored(door)
+        await door.get(f"/r/{image}/resize:50x/auto", headers={"Accept": BROWSER})
+        assert (await door.delete(f"/v1/images/{image}")).status_code == 204
+        async with asyncio.timeout(30):
+            while not await spared(door):  # noqa: ASYNC110  # as above
+                await asyncio.sleep(0.01)
+        assert (await cache(door))["entries"] == 0
 
 
 async def test_auto_keeps_alpha_for_those_who_know_no_better(door: httpx2.AsyncClient) -> None:

@@ -10,11 +10,12 @@ from PIL import Image
 
 from imgsvc.imaging import Limits, Rendered, render
 from imgsvc.pipeline import Grammar
+from imgsvc.pipeline.negotiation import Client
 from tests.photos import photo, picture
 
 
 def made(source: bytes, ops: str, accept: str | None = None) -> Rendered:
-    (result,) = render(source, [("it", Grammar().parse(ops))], Limits(), accept=accept)
+    (result,) = render(source, [("it", Grammar().parse(ops))], Limits(), client=Client(accept))
     return result
 
 

@@ -131,6 +131,23 @@ def test_alpha_is_what_the_result_may_have(ops: str, alpha: bool, made: str) -> 
 @pytest.mark.parametrize(
     ("accept", "made"),
     [
+        (CHROME, "webp"),
+        ("image/avif,*/*", "jpeg"),
+        ("image/avif,image/png", "png"),
+        ("image/avif,image/webp;q=0.1", "webp"),
+        ("image/avif", "avif"),
+        ("*/*", "jpeg"),
+    ],
+)
+def test_what_is_slow_is_left_out_where_something_else_would_do(accept: str, made: str) -> None:
+    pipeline = Grammar().parse("auto")
+    chosen = resolve(pipeline, accept, has_alpha=False, source_format="jpeg", moves=False, slow=False)
+    assert chosen.text == made
+
+
+@pytest.mark.parametrize(
+    ("accept", "made"),
+    [
         ("image/avif", "avif:41"),
         ("image/webp", "webp:60"),
         ("*/*", "jpeg:60"),

@@ -119,3 +119,37 @@ async def test_what_has_gone_stale_is_shared_no_longer() -> None:
     assert flights.get("this") is after  # the end of the old one took nothing of the new one with it
     new.go.set()
     assert await after.join() == "done"
+
+
+async def test_who_has_little_patience_leaves_the_work_to_the_others() -> None:
+    flights, work = Flights[str](), Work()
+    flight = flights.begin("this", "image", work)
+    assert await flight.join_within(0) is None
+    assert not work.cancelled
+    joined = asyncio.create_task(flight.join_within(600))
+    work.go.set()
+    assert await joined == "done"
+    assert await flight.join_within(0) == "done"
+
+
+async def test_patience_counts_from_the_start_of_the_work() -> None:
+    flights, work = Flights[str](), Work(starts=False)
+    flight = flights.begin("this", "image", work)
+    joined = asyncio.create_task(flight.join_within(0))
+    await turn()
+    assert not joined.done()
+    flight.start()
+    assert await joined is None
+    work.go.set()
+    assert await flight.join() == "done"
+
+
+async def test_work_that_never_began_is_given_up_by_the_last_who_had_patience() -> None:
+    flights, work = Flights[str](), Work(starts=False)
+    flight = flights.begin("this", "image", work)
+    joined = asyncio.create_task(flight.join_within(600))
+    await turn()
+    joined.cancel()
+    await turn()
+    assert work.cancelled
+    assert flights.get("this") is None
