@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -80,7 +81,8 @@ class Masters:
             head, pixels = master.written(made)
             stamped = f"{key}-{master.digest(head, pixels)}-{master.FORMAT}-{made.size}"
             try:
-                self.storage.put(stamped, head, pixels, durable=False)
+                with suppress(FileExistsError):  # the same task has kept it, and lost its worker then
+                    self.storage.put(stamped, head, pixels, durable=False)
             except (Unavailable, OSError) as error:  # the results are as good without it
                 _log.warning("a master could not be kept: %s", error)
                 return None

@@ -135,6 +135,12 @@ def test_a_master_that_cannot_be_kept_harms_no_result(
     assert "a master could not be kept" in caplog.text
 
 
+def test_a_task_that_is_done_again_finds_what_it_has_kept(storage: Storage) -> None:
+    first, again = (do(storage, OPS, wanted=Wanted(level="4", key=KEY)) for _ in range(2))
+    assert kept(again) == kept(first)
+    assert masters(storage) == [kept(first).key]
+
+
 def test_what_is_refused_is_refused_with_a_master_as_well(storage: Storage) -> None:
     master = kept(do(storage, OPS, wanted=Wanted(level="4", key=KEY)))
     for at in (None, master.key):
