@@ -17,6 +17,7 @@ from imgsvc.imaging.source import Origin, Source
 from imgsvc.imaging.steps import Clock
 from imgsvc.raster import resample
 from imgsvc.raster.geometry import Size
+from imgsvc.raster.mapped import mapped
 from imgsvc.raster.resample import Filter
 
 #: What a master is called in the place of a format.
@@ -115,18 +116,8 @@ def read(data: bytes) -> Master:
     if about.mode in _UNPACKED:
         image = Image.frombytes(about.mode, size, data[end:], "raw", raw)
     else:
-        image = _mapped(about.mode, size, data, end)
+        image = mapped(about.mode, size, data, end)
     return Master(image, Origin(about.facts, about.profile, None, about.copyright))
-
-
-def _mapped(mode: str, size: tuple[int, int], data: bytes, offset: int) -> Image.Image:
-    """A picture whose pixels are those bytes: what `Image.frombuffer` does, which does not do RGB."""
-    core = Image.core.map_buffer(  # type: ignore[attr-defined]  # Pillow's own plugins use it
-        data, size, "raw", offset, (mode, 0, 1)
-    )
-    image = Image.Image()._new(core)  # noqa: SLF001  # there is no public way from a core to a picture
-    image.readonly = 1
-    return image
 
 
 def digest(*parts: bytes) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from imgsvc.errors import ImgsvcError, Unavailable
-from imgsvc.imaging import Facts, master
+from imgsvc.imaging import master
 from imgsvc.imaging.levels import Level, level, levels
 from imgsvc.imaging.limits import Limits
 from imgsvc.imaging.version import RENDER_VERSION
@@ -21,6 +21,7 @@ from imgsvc.masters import Wanted
 from imgsvc.pipeline import Pipeline
 from imgsvc.scheduler import Policy, Scheduler, Spare, Suspect
 from imgsvc.service.cache import Cache
+from imgsvc.service.facts import facts_of
 from imgsvc.service.requests import MasterStats
 from imgsvc.storage import Storage
 from imgsvc.worker import Outcome, Report, Task
@@ -195,7 +196,7 @@ class Masters:
     def _level(self, image: Image, pipeline: Pipeline) -> Level | None:
         if not self._may_have(image):
             return None
-        return level(_facts(image), pipeline, self._side, self._limits.reduce_gap)
+        return level(facts_of(image), pipeline, self._side, self._limits.reduce_gap)
 
     def _may_have(self, image: Image) -> bool:
         return image.frames == 1 and 0 < self._side < max(image.width, image.height)
@@ -221,7 +222,7 @@ class Masters:
         """Have every master made that some pipeline may start from and that is not there."""
         if hold is not None and sum(fill.hold is not None for fill in self._fills.values()) >= _HELD:
             return
-        for its in levels(_facts(image), self._side):
+        for its in levels(facts_of(image), self._side):
             what = digest(image, its)
             missing = not self.cache.has(what) and what not in self._fills and what not in self._vain
             if missing and self._has_room(_bytes(image, its)):
@@ -283,15 +284,5 @@ class Masters:
             self.cache.add(entry)
 
 
-def _facts(image: Image) -> Facts:
-    return Facts(
-        format=image.format,
-        width=image.width,
-        height=image.height,
-        frames=image.frames,
-        has_alpha=image.has_alpha,
-    )
-
-
 def _bytes(image: Image, its: Level) -> int:
-    return its.size(_facts(image).size).pixels * _PIXEL
+    return its.size(facts_of(image).size).pixels * _PIXEL

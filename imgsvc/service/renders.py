@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 
 from imgsvc.errors import ImgsvcError, InternalError, NotFound, Problem, from_problem
+from imgsvc.imaging.limits import Limits
 from imgsvc.jobs import Image
 from imgsvc.pipeline import Pipeline
 from imgsvc.scheduler import Called, Suspect
@@ -20,6 +21,9 @@ from imgsvc.service.masters import Hold, Masters, Plan
 from imgsvc.service.requests import RenderStats
 from imgsvc.storage import Storage
 from imgsvc.worker import Outcome, Target, Task
+
+#: How far reduced decodes go where nobody has set it.
+_GAP = Limits().reduce_gap
 
 
 class Renders:
@@ -167,7 +171,9 @@ class Renders:
         return given if given >= size else given + await self.cache.shrink(size - given)
 
     def _rendering(self, image: Image, pipeline: Pipeline) -> Making:
-        return rendering(image, pipeline, self.masters.path(image, pipeline))
+        path, gap = self.masters.path(image, pipeline), self._calls.limits.reduce_gap
+        # An operator who sets the gap has other bytes made.
+        return rendering(image, pipeline, path if gap == _GAP else f"{path}, gap {gap:g}")
 
     # -- making ---------------------------------------------------------------------------------
 

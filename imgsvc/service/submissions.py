@@ -16,6 +16,7 @@ from imgsvc.jobs import Image, Job, Output, Priority, State, Timings, image_id, 
 from imgsvc.jobstore import JobStore, Receipt, check_open, rank
 from imgsvc.raster.geometry import Size
 from imgsvc.scheduler import Clock, Policy, Scheduler
+from imgsvc.service.facts import facts_of
 from imgsvc.service.intake import Arrived, Staged
 from imgsvc.service.outputs import asked, planned
 from imgsvc.service.requests import JobRequest
@@ -67,7 +68,7 @@ class Submissions:
         batch, first = await self._batch(request)
         if first is not None:
             return first
-        outputs = planned(request.outputs, _facts(image), self.limits)
+        outputs = planned(request.outputs, facts_of(image), self.limits)
         job = self._job(request, outputs, image, filename, None, batch)
         return await self.scheduler.crew.finish(self._add_stored(job, place, receipt))
 
@@ -148,7 +149,7 @@ class Submissions:
         known = await self.store.image(image_id(_digest(staged)))
         if known is not None and _taken(known, self.limits):
             await asyncio.to_thread(restore, self.storage, known, staged.path.read_bytes)
-            return known, _facts(known), True
+            return known, facts_of(known), True
         facts = await self.dispatcher.probe(staged.path, self.limits)
         return self._image(staged, facts), facts, False
 
@@ -302,15 +303,3 @@ def _taken(image: Image, limits: Limits) -> bool:
     except ImageRefused:
         return False
     return image.format in limits.input_formats
-
-
-def _facts(image: Image) -> Facts:
-    return Facts(
-        format=image.format,
-        width=image.width,
-        height=image.height,
-        frames=image.frames,
-        has_alpha=image.has_alpha,
-        # Nobody has recorded whether it is grey.
-        pixel_bytes=4 if image.has_alpha else 1,
-    )

@@ -427,3 +427,15 @@ async def test_what_is_no_colour_is_refused(door: httpx2.AsyncClient) -> None:
     answer = await door.get(f"/r/{NOBODY}/png?fallback=reddish")
     assert problem(answer) == (422, "invalid-parameter")
     assert answer.json()["errors"][0]["pointer"] == "/fallback"
+
+
+async def test_an_operator_who_lets_decodes_be_smaller_gets_other_pictures_not_the_old_ones(
+    tmp_path: Path,
+) -> None:
+    source, ops = photo(1000, 750, quality=95), "resize:200x/png"
+    made = []
+    for gap in (1.5, 4):
+        async with running(api(tmp_path, reduce_gap=gap, storage=f"file://{tmp_path}/kept")) as door:
+            made.append(await door.get(f"/r/{await stored(door, source)}/{ops}"))
+    assert [way(answer) for answer in made] == ['cache;desc="miss"'] * 2
+    assert made[0].content != made[1].content
