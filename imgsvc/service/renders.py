@@ -24,6 +24,8 @@ from imgsvc.worker import Outcome, Target, Task
 
 #: How far reduced decodes go where nobody has set it.
 _GAP = Limits().reduce_gap
+#: Pictures of what is not stored that wait for idle time, at most: each keeps a copy and a place for uploads.
+_HELD = 10
 
 
 class Renders:
@@ -98,6 +100,8 @@ class Renders:
 
     def make_later(self, image: Image, pipeline: Pipeline, hold: Hold | None = None) -> None:
         """Have a picture made when a lane is idle and nobody else wants it; maybe never."""
+        if hold is not None and len(self._later) >= _HELD:
+            return
         making = replace(self._rendering(image, pipeline), hold=hold)
         under_way = self._flights.get(making.digest) or self._later.get(making.digest)
         if under_way is None and self._failures.get(making.digest, image.id) is None:

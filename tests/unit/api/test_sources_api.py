@@ -53,6 +53,19 @@ async def tasks(door: httpx2.AsyncClient) -> int:
     return sum((await door.get("/v1/stats")).json()["totals"]["calls"].values())
 
 
+async def test_an_avif_that_takes_too_long_is_there_for_the_next(tmp_path: Path, folder: Path) -> None:
+    async with running(api(tmp_path / "data", sources_dir=folder, avif_budget=0)) as door:
+        browser = {"Accept": "image/avif,image/webp,*/*"}
+        first = await door.get(f"{URL}/resize:32x/auto", headers=browser)
+        assert (first.headers["content-type"], first.headers["cache-control"]) == ("image/webp", "no-store")
+        async with asyncio.timeout(30):
+            while (await door.get("/v1/stats")).json()["cache"]["entries"] < 2:  # noqa: ASYNC110  # what is seen
+                await asyncio.sleep(0.01)
+        later = await door.get(f"{URL}/resize:32x/auto", headers=browser)
+        assert later.headers["content-type"] == "image/avif"
+        assert later.headers["cache-control"] != "no-store"
+
+
 async def test_a_file_is_rendered_where_it_lies(door: httpx2.AsyncClient) -> None:
     answer = await door.get(f"{URL}/resize:32x/png")
     assert (answer.status_code, size_of(answer.content)) == (200, ("PNG", (32, 24)))
