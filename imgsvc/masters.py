@@ -95,7 +95,7 @@ class Masters:
             except (Broken, Unavailable, OSError) as error:
                 if isinstance(error, OSError) and error.errno == errno.ENOMEM:
                     raise
-                _log.warning("a master could not be read: %s", error)
+                _log.info("a master could not be read: %s", error)
                 return None
             step.sees(None, found.size)
             return found

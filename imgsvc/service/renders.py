@@ -6,7 +6,7 @@ import asyncio
 from contextlib import nullcontext
 from dataclasses import replace
 
-from imgsvc.errors import ImgsvcError, InternalError, NotFound, Problem, from_problem
+from imgsvc.errors import ImgsvcError, InsufficientStorage, InternalError, NotFound, Problem, from_problem
 from imgsvc.imaging.limits import Limits
 from imgsvc.jobs import Image
 from imgsvc.pipeline import Pipeline
@@ -19,6 +19,7 @@ from imgsvc.service.known import Known
 from imgsvc.service.making import Made, Making, Render, Way, analysis, rendering, told
 from imgsvc.service.masters import Hold, Masters, Plan
 from imgsvc.service.requests import RenderStats
+from imgsvc.service.room import Room
 from imgsvc.storage import Storage
 from imgsvc.worker import Outcome, Target, Task
 
@@ -31,7 +32,7 @@ _HELD = 10
 class Renders:
     """What `/r/` stands on. Raises the errors of `imgsvc.errors` only."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # what it stands on, one of each
         self,
         cache: Cache,
         calls: Calls,
@@ -39,6 +40,7 @@ class Renders:
         masters: Masters,
         known: Known,
         failures: Failures,
+        room: Room,
         *,
         strays: bool = True,
     ) -> None:
@@ -49,6 +51,7 @@ class Renders:
         self._storage = storage
         self._known = known
         self._failures = failures
+        self._room = room
         self._strays = strays
         self._flights: Flights[Made | Problem] = Flights()
         #: What is made in idle time, for nobody yet.
@@ -192,8 +195,9 @@ class Renders:
     ) -> Made | Problem:
         """Run the task: what it made, or the problem that everybody who waits is told."""
         try:
+            await self._room.relieve()
             async with nullcontext(image) if making.hold is None else making.hold() as readable:
-                return await self._run(flight, readable, making, run)
+                return await self._run_with_room(flight, readable, making, run)
         except ImgsvcError as error:
             problem = error.problem
             stored = making.hold is None
@@ -202,6 +206,17 @@ class Renders:
             if not flight.stale:
                 self._failures.add(making.digest, image.id, problem)
             return problem
+
+    async def _run_with_room(
+        self, flight: Flight[Made | Problem], image: Image, making: Making, run: Run
+    ) -> Made:
+        """As `_run`, once more where the disk was full and older pictures have made room."""
+        try:
+            return await self._run(flight, image, making, run)
+        except InsufficientStorage:
+            if not await self._room.relieve(urgent=True):
+                raise
+        return await self._run(flight, image, making, run)
 
     async def _run(self, flight: Flight[Made | Problem], image: Image, making: Making, run: Run) -> Made:
         key = self.cache.fresh(image.id, making.digest)

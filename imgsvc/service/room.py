@@ -17,6 +17,8 @@ from imgsvc.storage import Storage
 _DISK_S, _QUEUE_S = 1.0, 0.2
 #: Seconds between two looks at a disk that is nearly full.
 _AGAIN_S = 0.05
+#: Bytes that are made free, beside the reserve, when something could not be written: a large result or two.
+_URGENT = 16 * 1024 * 1024
 #: Seconds between two looks at a queue that may be full, and how long it is doubted.
 _DOUBT_S, _PATIENCE_S = 0.01, 0.5
 
@@ -200,11 +202,27 @@ class Room:
         """Raises InsufficientStorage when less than the reserve is free."""
         if time.monotonic() - self._free_at >= _DISK_S:
             self._free_at = time.monotonic()
-            self._free = await asyncio.to_thread(self._storage.free_bytes)
-            missing = self._policy.disk_reserve - self._free if self._free is not None else 0
-            if missing > 0 and await self.spare(missing):
-                self._free = await asyncio.to_thread(self._storage.free_bytes)
+            await self._look()
         self.wrote(0)
+
+    async def relieve(self, *, urgent: bool = False) -> bool:
+        """Have what can be made again make room where the disk is below its reserve: was any made?
+
+        `urgent`: something could not be written for want of room, so the reserve may be no measure.
+        """
+        if not urgent and time.monotonic() - self._free_at < _DISK_S:
+            return False
+        return await self._look(_URGENT if urgent else 0)
+
+    async def _look(self, more: int = 0) -> bool:
+        """Look at the disk, and make room where less than the reserve and `more` is free: was any made?"""
+        self._free_at = time.monotonic()
+        self._free = await asyncio.to_thread(self._storage.free_bytes)
+        missing = self._policy.disk_reserve + more - self._free if self._free is not None else more
+        if missing <= 0 or not await self.spare(missing):
+            return False
+        self._free = await asyncio.to_thread(self._storage.free_bytes)
+        return True
 
     def wrote(self, size: int) -> None:
         """So many bytes more are on the disk. Raises InsufficientStorage when they touch the reserve."""

@@ -130,6 +130,7 @@ class Service:
             Masters(storage, scheduler, limits, policy),
             Known(self.image, clock),
             Failures(policy.render_failures_s),
+            room,
             strays=sources is None,
         )
         #: Those whose format is chosen for a client, in time.
@@ -385,7 +386,8 @@ class Service:
     async def _delete_image(self, id: str) -> None:
         # Before, so that a server that dies half-way leaves none of an image that is gone; and after, for
         # what was made meanwhile.
-        await self.renders.purge(id)
+        if await self._store.image(id) is not None:
+            await self.renders.purge(id)
         key = await self._store.delete_image(id, self._clock())
         await self.renders.purge(id)
         if key is not None:

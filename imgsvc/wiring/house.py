@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from imgsvc import jobstore, plugins, storage
 from imgsvc.config import Settings, SettingsRefused
@@ -100,10 +101,24 @@ def check_sources(settings: Settings) -> None:
     why = None
     if not folder.is_dir():
         why = "expected a folder that is there"
-    elif settings.data_dir.resolve().is_relative_to(folder.resolve()):
-        why = f"IMGSVC_DATA_DIR ({settings.data_dir}) is in it, which would show what is kept there"
+    else:
+        ours = folder.resolve()
+        for name, theirs in _kept_in(settings):
+            if theirs.is_relative_to(ours) or ours.is_relative_to(theirs):
+                where = "in it" if theirs.is_relative_to(ours) else "around it"
+                why = f"IMGSVC_{name} ({theirs}) is {where}, which would show what is kept there"
+                break
     if why is not None:
         raise SettingsRefused([f"IMGSVC_SOURCES_DIR={str(folder)!r}: {why}"])
+
+
+def _kept_in(settings: Settings) -> Iterator[tuple[str, Path]]:
+    """Where the service keeps anything, and the settings that say so."""
+    yield "DATA_DIR", settings.data_dir.resolve()
+    for name, url in (("STORAGE", settings.storage), ("JOBS", settings.jobs)):
+        path = Path(unquote(urlsplit(url).path))
+        if path.is_absolute():
+            yield name, path.resolve()
 
 
 def _pid_in(lock: int) -> int | None:

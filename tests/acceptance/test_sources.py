@@ -194,11 +194,12 @@ def test_a_folder_that_goes_and_comes_back_is_degraded_meanwhile(tmp_path: Path)
         ("file", "expected a folder that is there"),
         ("", "IMGSVC_DATA_DIR"),
         ("data", "IMGSVC_DATA_DIR"),
+        ("data/images", "IMGSVC_DATA_DIR"),
     ],
 )
 def test_a_start_refuses_what_is_no_folder_of_pictures(tmp_path: Path, sources: str, told: str) -> None:
     (tmp_path / "file").touch()
-    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "images").mkdir(parents=True)
     settings = {"IMGSVC_SOURCES_DIR": str(tmp_path / sources), "IMGSVC_DATA_DIR": str(tmp_path / "data")}
     found = subprocess.run(
         [sys.executable, "-m", "imgsvc", "serve", "--port", "0"],
@@ -211,4 +212,24 @@ def test_a_start_refuses_what_is_no_folder_of_pictures(tmp_path: Path, sources: 
     assert found.returncode == 2
     assert "IMGSVC_SOURCES_DIR=" in found.stderr
     assert told in found.stderr
-    assert not list((tmp_path / "data").iterdir())
+    assert list((tmp_path / "data").iterdir()) == [tmp_path / "data" / "images"]
+
+
+def test_a_start_refuses_a_folder_in_or_around_a_storage_elsewhere(tmp_path: Path) -> None:
+    for sources in ("store", "store/images", "."):
+        (tmp_path / sources).mkdir(parents=True, exist_ok=True)
+        settings = {
+            "IMGSVC_SOURCES_DIR": str(tmp_path / sources),
+            "IMGSVC_DATA_DIR": str(tmp_path.with_name(f"{tmp_path.name}-data")),
+            "IMGSVC_STORAGE": f"file://{tmp_path}/store",
+        }
+        found = subprocess.run(
+            [sys.executable, "-m", "imgsvc", "serve", "--port", "0"],
+            env={**os.environ, **settings},
+            capture_output=True,
+            text=True,
+            timeout=40,
+            check=False,
+        )
+        assert found.returncode == 2
+        assert "IMGSVC_STORAGE" in found.stderr

@@ -45,7 +45,7 @@ def renders(service: Service, records: Records) -> Renders:
     """Renders whose images are looked up in records of ours; the bytes stay where they are."""
     usual = service.renders
     known = Known(records.look, now)
-    return Renders(usual.cache, usual._calls, usual._storage, usual.masters, known, Failures(0))
+    return Renders(usual.cache, usual._calls, usual._storage, usual.masters, known, Failures(0), usual._room)
 
 
 async def test_a_render_that_begins_after_the_end_of_its_image_is_not_kept(

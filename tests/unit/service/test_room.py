@@ -269,3 +269,42 @@ async def test_a_disk_with_room_asks_nobody_to_give_up_anything() -> None:
 
         it.spare = spare
         await it.disk()
+
+
+async def test_a_render_has_room_made_below_the_reserve_once_a_second_and_refuses_nobody() -> None:
+    async with room(free=60, disk_reserve=100) as (it, _, disk):
+        asked: list[int] = []
+
+        async def spare(size: int) -> int:
+            asked.append(size)
+            disk.free = 100
+            return size
+
+        it.spare = spare
+        assert await it.relieve()
+        assert not await it.relieve()
+        assert asked == [40]
+
+
+async def test_what_can_not_be_written_has_more_made_at_once() -> None:
+    async with room(free=100, disk_reserve=100) as (it, _, _):
+        asked: list[int] = []
+
+        async def spare(size: int) -> int:
+            asked.append(size)
+            return size
+
+        it.spare = spare
+        assert not await it.relieve()
+        assert await it.relieve(urgent=True)
+        assert asked == [16 * 2**20]
+
+
+async def test_nothing_is_given_up_where_the_disk_has_room() -> None:
+    async with room(free=17 * 2**20, disk_reserve=2**20) as (it, _, _):
+
+        async def spare(size: int) -> int:
+            pytest.fail(f"{size} bytes are asked for")
+
+        it.spare = spare
+        assert not await it.relieve(urgent=True)
