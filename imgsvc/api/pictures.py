@@ -12,6 +12,8 @@ from imgsvc.jobs import Job, Result
 _PLAIN = ("image/jpeg", "image/png", "image/gif")
 #: How wide the picture is on the page, for whoever pastes the snippet to say better.
 _SIZES = "100vw"
+#: The attributes say the ratio, so that nothing jumps; without this they would be the width on the page.
+_STYLE = "max-width:100%;height:auto"
 
 
 def pictures(job: Job, public_url: str | None) -> list[dict[str, Any]]:
@@ -64,5 +66,6 @@ def _html(sources: Sequence[Mapping[str, str]], src: str, largest: Result) -> st
     )
     return (
         f'<picture>{offered}<img src="{escape(src)}" srcset="{escape(last["srcset"])}" sizes="{_SIZES}" '
-        f'width="{largest.width}" height="{largest.height}" alt="" loading="lazy" decoding="async"></picture>'
+        f'width="{largest.width}" height="{largest.height}" alt="" '
+        f'style="{_STYLE}" loading="lazy" decoding="async"></picture>'
     )

@@ -191,6 +191,25 @@ def test_a_job_s_own_snippet_shows_its_pictures(browser: Browser, site: Site, ho
     assert (kind(page, found["took"]), found["width"]) == ("image/avif", 640)
 
 
+@pytest.mark.parametrize(("window", "shown", "took"), [(500, (500, 375), 640), (1600, (1280, 960), 1280)])
+def test_a_job_s_own_snippet_fits_a_page_of_any_width(
+    browser: Browser, site: Site, house: Server, window: int, shown: tuple[int, int], took: int
+) -> None:
+    outputs = {"hero": {"ops": "resize:1600x/webp", "widths": [320, 640, 1280]}}
+    query = f"outputs={quote(json.dumps(outputs))}"
+    job = house.ask(
+        "POST", f"/v1/jobs?{query}", photo(1600, 1200, seed=23), headers={"Prefer": "wait=30"}
+    ).json()
+    assert job["status"] == "succeeded", job
+    page = browser.page(width=window)
+    page.open(site.page(f"<style>body {{ margin: 0 }}</style>{job['pictures'][0]['html']}"))
+    (found,) = page.ask(SEEN).values()
+    assert found["width"] == took
+    assert page.ask("document.documentElement.scrollWidth") <= window
+    box = page.ask("(({width, height}) => [width, height])(document.images[0].getBoundingClientRect())")
+    assert tuple(box) == shown
+
+
 # -- other origins ----------------------------------------------------------------------------------
 
 

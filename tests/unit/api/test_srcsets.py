@@ -121,6 +121,7 @@ async def test_a_page_gets_a_picture_with_true_widths(door: httpx2.AsyncClient) 
     assert img["src"] == shown["src"] == f"{base}32.jpg"
     assert (img["width"], img["height"], img["alt"]) == ("32", "24", "")
     assert (img["loading"], img["decoding"]) == ("lazy", "async")
+    assert img["style"] == "max-width:100%;height:auto"
     assert [each["srcset"] for each in shown["sources"]] == [source["srcset"], img["srcset"]]
     assert [each["type"] for each in shown["sources"]] == ["image/webp", "image/jpeg"]
     for srcset in (source["srcset"], img["srcset"]):
