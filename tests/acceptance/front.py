@@ -106,6 +106,8 @@ def fronted(folder: Path) -> Iterator[Front]:
 def _documented(folder: Path, port: int, listen: int) -> str:
     """The configuration of docs/deployment.md, on this machine's ports and in this test's folder."""
     (block,) = re.findall(r"^```nginx\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    (results,) = re.findall(r"`(location ~ [^`]*/results/[^`]*)`", PAGE)
+    block = block.replace("    location / {", f"    {results}\n\n    location / {{", 1)
     for told, here in (
         ("/var/cache/nginx/imgsvc", str(folder / "cache")),
         ("127.0.0.1:8000", f"127.0.0.1:{port}"),

@@ -219,6 +219,18 @@ def test_a_link_that_has_ended_is_not_answered_from_the_cache(front: Front) -> N
     assert front.recommended.ask("GET", path).status == 403
 
 
+def test_results_for_pages_are_let_through_to_be_read_and_no_more(front: Front) -> None:
+    outputs = quote(json.dumps({"hero": {"ops": "resize:60x/png", "widths": [30, 60]}}))
+    waits = {"Prefer": "wait=30"}
+    job = front.direct.ask("POST", f"/v1/jobs?outputs={outputs}", photo(80, 60), headers=waits).json()
+    link = job["pictures"][0]["src"]
+    read, head = front.recommended.ask("GET", link), front.recommended.ask("HEAD", link)
+    assert (read.status, read.headers["content-type"]) == (200, "image/png")
+    assert (head.status, head.body) == (200, b"")
+    # nginx says it, whoever asks: the service would know the method and answer 405.
+    assert [front.recommended.ask(method, link).status for method in ("POST", "DELETE")] == [403, 403]
+
+
 def test_an_upload_goes_through_and_its_size_is_the_service_s_business(front: Front) -> None:
     picture = photo(600, 400, seed=78)
     assert front.recommended.ask("POST", "/v1/images", picture).status == 201
