@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from secrets import token_hex
 from types import MappingProxyType
@@ -11,6 +12,10 @@ from uuid_utils import uuid7
 
 from imgsvc.errors import Problem
 
+#: An output's name is part of URLs and file names.
+OUTPUT_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
+LONGEST_OUTPUT_NAME = 64
+OUTPUT_NAME_RULE = "1 to 64 letters, digits, '_', '-' and '.', not '-' or '.' first"
 #: How the blob keys of answers begin.
 ANSWERS = "answers/"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 import orjson
@@ -12,7 +11,7 @@ from imgsvc.api import srcsets
 from imgsvc.api.options import ApiOptions
 from imgsvc.api.parameters import Reader, pointer
 from imgsvc.errors import Fault, InvalidOperation, MalformedRequest
-from imgsvc.jobs import Priority
+from imgsvc.jobs import LONGEST_OUTPUT_NAME, OUTPUT_NAME, OUTPUT_NAME_RULE, Priority
 from imgsvc.pipeline import Grammar, Pipeline, Srcset
 from imgsvc.service.requests import BatchRequest, JobRequest
 
@@ -33,10 +32,6 @@ MAX_ATTEMPTS = 10
 MIN_RETENTION, MAX_RETENTION = 0.1, 30 * 86400.0
 #: The shortest time to run, in seconds.
 MIN_TIMEOUT = 0.05
-#: An output's name is part of URLs and file names.
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
-_LONGEST_NAME = 64
-_NAME_RULE = "1 to 64 letters, digits, '_', '-' and '.', not '-' or '.' first"
 
 
 class Submissions:
@@ -119,12 +114,12 @@ class Submissions:
                 raise (srcsets.placed(error, None, "ops") if json else error) from None
         most = self._options.max_outputs
         outputs = {name: self._output(name, value) for name, value in _named(values["outputs"], most).items()}
-        srcsets.check(outputs, most, _LONGEST_NAME)
+        srcsets.check(outputs, most, LONGEST_OUTPUT_NAME)
         return outputs
 
     def _output(self, name: str, value: object) -> Pipeline | Srcset:
-        if not _NAME.fullmatch(name):
-            raise srcsets.bad(f"an output's name has {_NAME_RULE}", _NAME_RULE, name)
+        if not OUTPUT_NAME.fullmatch(name):
+            raise srcsets.bad(f"an output's name has {OUTPUT_NAME_RULE}", OUTPUT_NAME_RULE, name)
         if isinstance(value, Mapping):
             found: Pipeline | Srcset = srcsets.read(name, value, self._load)
             where: tuple[str, ...] = (name, "ops")

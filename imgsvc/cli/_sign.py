@@ -15,8 +15,10 @@ from imgsvc.config import Settings
 from imgsvc.config.kinds import Seconds, WebAddress
 from imgsvc.config.presets import presets
 from imgsvc.errors import InvalidOperation
+from imgsvc.jobs import OUTPUT_NAME, OUTPUT_NAME_RULE
 from imgsvc.pipeline import Grammar
 from imgsvc.signing import link
+from imgsvc.source_names import plain
 
 RENDERS = b"/r/"
 _IMAGE, _JOB = re.compile(r"img_[0-9a-f]{32}"), re.compile(r"job_[0-9a-f]{32}")
@@ -29,6 +31,8 @@ def path_of(subject: str, rest: str | None, settings: Settings, *, archive: bool
     if _JOB.fullmatch(subject):
         if archive and rest is not None:
             raise click.UsageError("--zip holds all results of a job: leave the name out")
+        if rest is not None and not OUTPUT_NAME.fullmatch(rest):
+            raise click.UsageError(f"no output is called {rest!r}: a name has {OUTPUT_NAME_RULE}")
         name = "results.zip" if archive else "result" if rest is None else f"results/{rest}"
         return os.fsencode(f"/v1/jobs/{subject}/{name}")
     if archive:
@@ -68,8 +72,13 @@ def base_of(given: str | None, settings: Settings) -> str:
 def _source(given: str) -> bytes:
     if _IMAGE.fullmatch(given):
         return given.encode()
-    steps = os.fsencode(given.removeprefix("@")).split(b"/")
-    if given.startswith("@") and not any(step in {b"", b".", b".."} or b"\0" in step for step in steps):
+    if given.startswith("@"):
+        for step in os.fsencode(given[1:]).split(b"/"):
+            if not plain(step):
+                raise click.UsageError(
+                    f"{given!r} is not served: a step of a file's path is not empty, does not begin with a "
+                    "dot, and has no backslash"
+                )
         return os.fsencode(given)
     raise click.UsageError(
         f"{given!r} is no image and no job; that is img_ or job_ and 32 hexadecimal digits, or @ and a path "

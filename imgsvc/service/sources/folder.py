@@ -16,6 +16,7 @@ from blake3 import blake3
 from imgsvc.errors import BodyTooLarge, EmptyFile, ImgsvcError, NotFound, StorageUnavailable
 from imgsvc.service.intake import create, translated
 from imgsvc.service.sources.beneath import kernel_resolves, near, resolved, walked
+from imgsvc.source_names import plain
 
 #: How to open a path below a folder: see `beneath`.
 Opens = Callable[[int, bytes, int], int]
@@ -107,7 +108,7 @@ class Folder:
         """The file that the first of these steps name, the fewest that name one. Raises NotFound."""
         with self._root() as (root, opens), _told():
             for used in range(1, len(steps) + 1):
-                if not _plain(steps[used - 1]):
+                if not plain(steps[used - 1]):
                     break
                 path = b"/".join(steps[:used])
                 with _opened(opens, root, path, os.O_PATH) as fd:
@@ -164,11 +165,6 @@ def _told() -> Iterator[None]:
 
 def _absent() -> NotFound:
     return NotFound("there is no such file")
-
-
-def _plain(name: bytes) -> bool:
-    """May this be a name? Not hidden, which excludes the ways up, and no path by itself."""
-    return not (name.startswith(b".") or name == b"" or b"\0" in name or b"\\" in name)
 
 
 @contextmanager
