@@ -200,8 +200,9 @@ class IdempotencyKeyReused(RequestRefused):
 class SignatureInvalid(RequestRefused):
     """The link is not signed, or its signature is not valid.
 
-    With `IMGSVC_SIGNING_KEYS` a render needs `sig` and `kid`, and `exp` where it was signed with one; `imgsvc
-    sign` makes them. A signature holds for one image, one pipeline and one expiry.
+    With `IMGSVC_SIGNING_KEYS` a render needs `sig` and `kid`, and `exp` where it was signed with one; with
+    `IMGSVC_SIGNED_RESULTS` a result needs them too. `imgsvc sign` makes them. A signature holds for one
+    path and one expiry.
     """
 
     code = "signature-invalid"

@@ -28,6 +28,8 @@ class ApiOptions:
     public_url: str | None = None
     #: The keys that renders must be signed with; None where they are open.
     signing: Keyring | None = None
+    #: Must links to results be signed too?
+    signed_results: bool = False
     #: Do the operations made for outside tests exist?
     testing: bool = False
     #: What `preset:name` stands for.

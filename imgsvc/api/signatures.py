@@ -47,8 +47,11 @@ def spellings(request: Request, image: str, written: str) -> Iterator[str]:
 
 
 def of_result(request: Request, given: Mapping[str, str], path: str) -> int | None:
-    """As `of_render` for a result's link that says that it is signed; one that does not is open."""
-    return _checked(request, given, [path], {}) if "sig" in given else None
+    """As `of_render` for a result's link; one that does not say that it is signed is open, unless the service
+    asks for signatures (`IMGSVC_SIGNED_RESULTS`).
+    """
+    needed = door(request).options.signed_results or "sig" in given
+    return _checked(request, given, [path], {}) if needed else None
 
 
 def sooner(expires_at: int | None, until: int | None) -> int | None:

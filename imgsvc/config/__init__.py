@@ -33,7 +33,7 @@ def load(**chosen: object) -> Settings:
     except ValidationError as error:
         faults += [_fault(e, chosen) for e in error.errors() if e["type"] != "default_factory_not_called"]
     else:
-        faults += _formats(settings)
+        faults += [*_formats(settings), *_fences(settings)]
     if faults:
         raise SettingsRefused(faults)
     return settings
@@ -46,6 +46,13 @@ def _formats(settings: Settings) -> Iterator[str]:
         for name in settings.input_formats:
             if name not in there:
                 yield f"{PREFIX}INPUT_FORMATS: there is no format {name!r}, only {', '.join(there)}"
+
+
+def _fences(settings: Settings) -> Iterator[str]:
+    """Who asks for signatures and has nothing to check them with would believe a door shut that is open."""
+    if settings.signed_results and settings.signing_keys is None:
+        told = "there are no keys to check signatures with"
+        yield f"{PREFIX}SIGNED_RESULTS=1: {told}; set {PREFIX}SIGNING_KEYS"
 
 
 def _unknown(environment: Mapping[str, str]) -> Iterator[str]:

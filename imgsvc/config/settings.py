@@ -343,6 +343,15 @@ class Delivery(_Group):
             "Without keys renders are open: right for one's own machine, and behind what knows its users.",
         ),
     ] = None
+    signed_results: Annotated[
+        bool,
+        Flag(),
+        About(
+            "Results of jobs too are only given to links that are signed; it needs `SIGNING_KEYS` "
+            "(docs/signing.md).",
+            "Off: whoever may use the API gets results by the links in a job's document, which have no end.",
+        ),
+    ] = False
 
     sources_dir: Annotated[
         Path | None,

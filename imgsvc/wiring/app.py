@@ -39,6 +39,7 @@ def _options(settings: Settings, presets: Presets) -> ApiOptions:
         cors_origins=settings.cors_origins,
         public_url=settings.public_url,
         signing=settings.signing_keys,
+        signed_results=settings.signed_results,
         testing=settings.test_operations,
         presets=presets,
         presets_only=settings.presets_only,

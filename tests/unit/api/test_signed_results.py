@@ -89,6 +89,24 @@ async def test_without_a_signature_results_are_open(door: httpx2.AsyncClient, ur
     assert (await door.get(f"{url}/result?kid=web&exp=1")).status_code == 200
 
 
+@pytest.mark.parametrize("what", ["result", "results/default", "results.zip"])
+async def test_results_are_closed_where_the_service_asks_for_signatures(tmp_path: Path, what: str) -> None:
+    async with running(api(tmp_path, ApiOptions(signing=RING, signed_results=True))) as door:
+        made = await door.post("/v1/jobs?ops=png", content=picture(), headers={"Prefer": "wait=10"})
+        for job, signed_status in ((made.json()["id"], 200), (f"job_{'0' * 32}", 404)):
+            path = f"/v1/jobs/{job}/{what}"
+            signed = RING.sign(path)
+            upper = {name.upper(): value for name, value in signed.items()}
+            for url in (path, link(path, upper), f"{path}?sig=", f"{path}?kid=web"):
+                answer = await door.get(url)
+                assert problem(answer) == (403, "signature-invalid"), url
+                assert answer.headers["cache-control"] == "no-store"
+                assert (await door.head(url)).status_code == 403, url
+            for method in ("GET", "HEAD"):
+                assert (await door.request(method, link(path, signed))).status_code == signed_status
+        assert (await door.get(f"/v1/jobs/{made.json()['id']}")).status_code == 200
+
+
 async def test_a_signature_that_nobody_can_check_is_not_asked_for(tmp_path: Path) -> None:
     async with running(api(tmp_path)) as door:
         made = await door.post("/v1/jobs?ops=png", content=picture(), headers={"Prefer": "wait=10"})

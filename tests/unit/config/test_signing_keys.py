@@ -37,6 +37,18 @@ def test_a_fault_names_the_variable_and_shows_nothing_of_its_value(
     assert refused.value.__context__ is None
 
 
+def test_signatures_are_not_asked_for_where_nobody_can_check_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load().signed_results is False
+    monkeypatch.setenv("IMGSVC_SIGNED_RESULTS", "1")
+    with pytest.raises(SettingsRefused) as refused:
+        load()
+    assert refused.value.faults == (
+        "IMGSVC_SIGNED_RESULTS=1: there are no keys to check signatures with; set IMGSVC_SIGNING_KEYS",
+    )
+    monkeypatch.setenv("IMGSVC_SIGNING_KEYS", f"a:{SECRET}")
+    assert load().signed_results is True
+
+
 def test_what_is_shown_of_keys_are_their_ids(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IMGSVC_SIGNING_KEYS", f"a:{SECRET},b:{SECRET}x")
     settings = load()
