@@ -24,6 +24,7 @@ from imgsvc.api.options import ApiOptions
 from imgsvc.api.routes import (
     batch_archive,
     batches,
+    cache,
     images,
     info,
     jobs,
@@ -142,6 +143,7 @@ def create_app(
     # The busiest first: routes are tried in order.
     for module in (
         renders,
+        cache,
         jobs,
         results,
         process,

@@ -38,15 +38,16 @@ def unchanged(headers: Mapping[str, str], etag: str) -> bool:
 
 
 def unmodified(headers: Mapping[str, str], modified_at: int) -> bool:
-    """Does the client have what was changed in this unix second (If-Modified-Since)?
+    """Does the client have what was changed in this very unix second (If-Modified-Since)?
 
-    A client that tells tags is asked for those only (RFC 9110 §13.2.2).
+    Another file of the same name may be older, so an earlier change is one too. A client that tells tags is
+    asked for those only (RFC 9110 §13.2.2).
     """
     since = headers.get("if-modified-since")
     if since is None or "if-none-match" in headers:
         return False
     try:
-        return modified_at <= parsedate_to_datetime(since).timestamp()
+        return modified_at == parsedate_to_datetime(since).timestamp()
     except (ValueError, OverflowError):  # no date: as if it were not there
         return False
 

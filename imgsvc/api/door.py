@@ -74,9 +74,14 @@ def batch_id(request: Request) -> str:
 def image_id(request: Request) -> str:
     """The image that the path names."""
     found: str = request.path_params["id"]
-    if not _IMAGE.fullmatch(found):
+    if not is_image_id(found):
         raise NotFound("there is no such image")
     return found
+
+
+def is_image_id(text: str) -> bool:
+    """Could an image be called that?"""
+    return _IMAGE.fullmatch(text) is not None
 
 
 def answer(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

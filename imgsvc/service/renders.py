@@ -11,7 +11,7 @@ from imgsvc.imaging.limits import Limits
 from imgsvc.jobs import Image
 from imgsvc.pipeline import Pipeline
 from imgsvc.scheduler import Called, Suspect
-from imgsvc.service.cache import Cache
+from imgsvc.service.cache import Cache, Entry
 from imgsvc.service.calls import Calls, Run, refuse
 from imgsvc.service.failures import Failures
 from imgsvc.service.flights import Flight, Flights
@@ -75,6 +75,10 @@ class Renders:
     async def find(self, image: Image, pipeline: Pipeline) -> Render | None:
         """A picture that is kept, None where it has to be made. Close `Render.blob`."""
         return await self._find(self._rendering(image, pipeline))
+
+    async def look(self, image: Image, pipeline: Pipeline) -> Entry | None:
+        """What is known of a picture that is kept, for whoever does not need its bytes."""
+        return await self.cache.look(self._rendering(image, pipeline).digest)
 
     async def _find(self, making: Making) -> Render | None:
         kept = await self.cache.find(making.digest)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -17,20 +16,25 @@ from imgsvc.api import (
     documents,
     examples,
     fallback,
-    keys,
     names,
     parameters,
     signatures,
     sources,
 )
 from imgsvc.api.delivery import File, Sent, accepted, deliver, http_date
-from imgsvc.api.door import answer, door, service
-from imgsvc.api.openapi import STORED, document, operation, parameter, pictures, plain
-from imgsvc.api.parameters import Reader
-from imgsvc.api.routes.shared import IF_NONE_MATCH, RANGE, media_types
+from imgsvc.api.door import door, is_image_id, service
+from imgsvc.api.openapi import STORED, operation, parameter, pictures, plain
+from imgsvc.api.routes.shared import IF_MODIFIED_SINCE, IF_NONE_MATCH, RANGE, media_types
 from imgsvc.api.sources import SourceLink
 from imgsvc.api.waiting import while_connected
-from imgsvc.errors import ImgsvcError, NotFound, SignatureExpired, SignatureInvalid
+from imgsvc.errors import (
+    Fault,
+    ImgsvcError,
+    InvalidOperation,
+    NotFound,
+    SignatureExpired,
+    SignatureInvalid,
+)
 from imgsvc.jobs import Image
 from imgsvc.pipeline import Pipeline
 from imgsvc.pipeline.negotiation import resolve
@@ -40,7 +44,6 @@ from imgsvc.service import Blob, Found, Hold, Render
 
 router = APIRouter(tags=["Renders"])
 
-_IMAGE = re.compile(r"img_[0-9a-f]{32}")
 #: Seconds that a picture whose meaning can change may be kept unasked: another client, or a later version of
 #: the service, may be given another format; a preset may stand for something else tomorrow.
 _FOR_NOW = 3600
@@ -63,6 +66,9 @@ _FALLBACK = parameter(
     "Where there is no picture to be had, answer 200 with a plain one of this colour (`1`: a light grey), "
     "which nobody may keep; `Imgsvc-Problem` tells the problem's code.",
 )
+
+
+_NO_PIPELINE = Fault(detail="a pipeline is missing, as in /r/{image}/resize:800x/webp", pointer="", offset=0)
 
 
 @dataclass(slots=True)
@@ -118,6 +124,7 @@ class _Asked:
                 ETag="Its sha256.",
                 Repr_Digest="Its sha256, in base64.",
                 Cache_Control="For ever, where its meaning can't change.",
+                Vary="`Accept`, where that has chosen the format.",
                 Server_Timing="What took how long, or that it was kept.",
             ),
             206: pictures("A part of it.", media_types(), Content_Range="Which part."),
@@ -128,6 +135,7 @@ class _Asked:
             _OPS,
             _FALLBACK,
             IF_NONE_MATCH,
+            IF_MODIFIED_SINCE,
             RANGE,
             *signatures.DESCRIBED,
         ],
@@ -154,8 +162,9 @@ class _Asked:
 async def render(request: Request) -> Response:
     """A pipeline's picture of a stored image: what an `<img src>` needs. It is made once and kept as long as
     there is room; requests for the same picture share one task. Unknown query parameters are ignored. Where
-    the service has keys (`IMGSVC_SIGNING_KEYS`), the link must be signed. An AVIF that `auto` has chosen and
-    that would take longer than `AVIF_BUDGET` is WebP for now (`no-store`), and AVIF for a later request.
+    the service has keys (`IMGSVC_SIGNING_KEYS`), the link must be signed. With `auto` the request's `Accept`
+    header chooses the format. An AVIF that `auto` has chosen and that would take longer than `AVIF_BUDGET` is
+    WebP for now (`no-store`), and AVIF for a later request.
 
     `/r/@path/to/file.jpg/{ops}` is the same for a file of the folder of sources (`IMGSVC_SOURCES_DIR`).
     """
@@ -175,9 +184,17 @@ async def render(request: Request) -> Response:
         return fallback.answer(request, error, colour, asked.pipeline, asked.size)
 
 
+@router.get("/r/{image}", include_in_schema=False)
+async def render_nothing(request: Request) -> Response:
+    """Tells whoever has left out the pipeline that this is what is missing; 403 first, as `render`."""
+    request.path_params["ops"] = ""
+    return await render(request)
+
+
 async def _of_stored(request: Request, asked: _Asked) -> Response:
+    image = _image_id(request)
     asked.pipeline = _pipeline(request, request.path_params["ops"])
-    asked.image = await service(request).renders.image(_image_id(request))
+    asked.image = await service(request).renders.image(image)
     return await _rendered(request, asked, asked.image, asked.pipeline)
 
 
@@ -188,16 +205,31 @@ async def _of_file(request: Request, asked: _Asked, link: SourceLink) -> Respons
     asked.pipeline = _pipeline(request, written)
     modified_at = asked.modified_at
     if modified_at is not None and conditional.unmodified(request.headers, modified_at):
-        told = {"Cache-Control": asked.cache_control, "Last-Modified": http_date(modified_at)}
-        return Response(None, 304, told | ({"Vary": asked.vary} if asked.vary else {}))
+        return await _not_modified(request, asked, asked.pipeline, modified_at)
     async with folder.look(asked.found) as source:
         asked.image = source.image
         return await _rendered(request, asked, source.image, asked.pipeline, partial(folder.copied, source))
 
 
+async def _not_modified(request: Request, asked: _Asked, wanted: Pipeline, modified_at: int) -> Response:
+    """304 for a date, with the picture's tag where the picture is kept: nothing is read or made for it."""
+    serving = service(request)
+    image = None if asked.found is None else serving.sources.remembered(asked.found)
+    kept = None if image is None else await serving.renders.look(image, _chosen(request, wanted, image)())
+    told = {
+        "ETag": None if kept is None else documents.etag(kept.sha256),
+        "Cache-Control": asked.cache_control,
+        "Last-Modified": http_date(modified_at),
+        "Vary": asked.vary,
+    }
+    return Response(None, 304, {name: value for name, value in told.items() if value is not None})
+
+
 def _pipeline(request: Request, written: str) -> Pipeline:
     """What is to be rendered; raises InvalidOperation."""
     options = door(request).options
+    if not written:
+        raise InvalidOperation(_NO_PIPELINE.detail, errors=(_NO_PIPELINE,))
     pipeline = door(request).grammar.load(written)
     if options.presets_only:
         check_alone(pipeline, options.presets)
@@ -207,8 +239,18 @@ def _pipeline(request: Request, written: str) -> Pipeline:
 async def _rendered(
     request: Request, asked: _Asked, image: Image, wanted: Pipeline, hold: Hold | None = None
 ) -> Response:
-    serving = service(request)
-    chosen = partial(
+    serving, chosen = service(request), _chosen(request, wanted, image)
+    pipeline = chosen()
+    found = await serving.renders.find(image, pipeline)
+    if found is None:
+        quick = chosen(slow=False)
+        found = await while_connected(request, serving.timebox.make(image, pipeline, quick, hold))
+    return await _sent(request, found, asked)
+
+
+def _chosen(request: Request, wanted: Pipeline, image: Image) -> partial[Pipeline]:
+    """Gives the pipeline with the format that suits the client, if it is to be chosen."""
+    return partial(
         resolve,
         wanted,
         accepted(request),
@@ -216,12 +258,6 @@ async def _rendered(
         source_format=image.format,
         moves=image.frames > 1,
     )
-    pipeline = chosen()
-    found = await serving.renders.find(image, pipeline)
-    if found is None:
-        quick = chosen(slow=False)
-        found = await while_connected(request, serving.timebox.make(image, pipeline, quick, hold))
-    return await _sent(request, found, asked)
 
 
 async def _sent(request: Request, render: Render, asked: _Asked) -> Response:
@@ -257,33 +293,6 @@ async def _sent(request: Request, render: Render, asked: _Asked) -> Response:
 
 def _image_id(request: Request) -> str:
     found: str = request.path_params["image"]
-    if not _IMAGE.fullmatch(found):
+    if not is_image_id(found):
         raise NotFound("there is no such image")
     return found
-
-
-@router.post(
-    "/v1/cache:purge",
-    **operation(
-        "purgeCache",
-        "Purge an image's renders",
-        {200: document("Purged", "They are gone.", {"image": examples.IMAGE_ID, "purged": 3})},
-        parameters=[parameter("query", "image", "The image's id.", example=examples.IMAGE_ID)],
-        errors=(errors.NotFound, errors.InvalidParameter, *STORED),
-        keyed=True,
-    ),
-)
-@keys.repeatable
-async def purge_cache(request: Request) -> Response:
-    """Removes everything that was made of an image on the fly; the image itself stays. What is asked for
-    afterwards is made anew.
-    """
-    reader = Reader(parameters.query(request.scope["query_string"]), ("image",))
-    image = reader.given("image", 100)
-    if image is None:
-        reader.refuse("image", "image is missing; give the id of the image whose renders are to go")
-    elif not _IMAGE.fullmatch(image):
-        raise NotFound("there is no such image")
-    reader.done()
-    purged = await service(request).purge_renders(image or "")
-    return answer({"image": image, "purged": purged})

@@ -19,6 +19,11 @@ PREFER = parameter(
 IF_NONE_MATCH = parameter(
     "header", "If-None-Match", "Entity tags that the caller has: 304 if one is current."
 )
+IF_MODIFIED_SINCE = parameter(
+    "header",
+    "If-Modified-Since",
+    "The `Last-Modified` that the caller has, of a file of the folder of sources: 304 if it is still that.",
+)
 # Without an example: pages that let readers try a call would ask for a part of every picture.
 RANGE = parameter("header", "Range", "One range of bytes, as `bytes=0-1023`; anything else is ignored.")
 WAIT = parameter(

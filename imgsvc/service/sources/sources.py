@@ -112,6 +112,11 @@ class Sources:
             return self._folder.find(steps)
         return await _answer(self._threads.submit(self._folder.find, steps), _FIND_S)
 
+    def remembered(self, found: Found) -> Image | None:
+        """The picture that a file shows, where that is known without reading it."""
+        seen = self._remembered(found)
+        return seen if isinstance(seen, Image) else None
+
     @asynccontextmanager
     async def look(self, found: Found) -> AsyncIterator[Source]:
         """What a file shows: read when it is seen for the first time or has changed, else remembered.

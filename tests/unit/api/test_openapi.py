@@ -18,7 +18,7 @@ from imgsvc.service import Service
 
 METHODS = {"get", "post", "delete"}
 #: Pages for people, and the description itself.
-UNLISTED = {"/", "/docs", "/docs/{name}", "/favicon.ico", "/openapi.json", "/problems"}
+UNLISTED = {"/", "/docs", "/docs/{name}", "/favicon.ico", "/openapi.json", "/problems", "/r/{image}"}
 
 
 @cache

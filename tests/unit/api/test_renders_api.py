@@ -189,6 +189,16 @@ async def test_a_bad_pipeline_is_refused_with_its_place(door: httpx2.AsyncClient
     assert "no-store" in answer.headers["cache-control"]
 
 
+async def test_without_a_pipeline_that_is_told(door: httpx2.AsyncClient) -> None:
+    image = await stored(door)
+    for path in (f"/r/{image}", f"/r/{image}/", f"/r/{NOBODY}"):
+        answer = await door.get(path)
+        assert problem(answer) == (422, "invalid-operation"), path
+        assert answer.json()["detail"].startswith("a pipeline is missing")
+        assert (await door.head(path)).status_code == 422
+        assert problem(await door.delete(path)) == (405, "method-not-allowed")
+
+
 async def test_what_would_be_too_large_is_refused(tmp_path: Path) -> None:
     async with running(api(tmp_path, max_output_pixels=10_000)) as door:
         image = await stored(door)
@@ -350,6 +360,12 @@ async def test_a_purge_says_of_which_image(
     door: httpx2.AsyncClient, query: dict[str, str], wanted: tuple[int, str]
 ) -> None:
     assert problem(await door.post("/v1/cache:purge", params=query)) == wanted
+
+
+async def test_a_purge_of_nothing_is_one_fault(door: httpx2.AsyncClient) -> None:
+    for query in ("", "?image", "?image=", "?image=%20"):
+        (fault,) = (await door.post(f"/v1/cache:purge{query}")).json()["errors"]
+        assert fault["detail"] == "image is missing; give the id of the image whose renders are to go"
 
 
 async def test_with_no_room_pictures_are_made_anew_each_time(tmp_path: Path) -> None:

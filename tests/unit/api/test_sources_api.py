@@ -114,7 +114,7 @@ async def test_a_changed_file_is_rendered_anew(door: httpx2.AsyncClient, folder:
     ("since", "status"),
     [
         (formatdate(THEN, usegmt=True), 304),
-        (formatdate(THEN + 1, usegmt=True), 304),
+        (formatdate(THEN + 1, usegmt=True), 200),
         (formatdate(THEN - 1, usegmt=True), 200),
         ("yesterday", 200),
         ("", 200),
@@ -130,6 +130,31 @@ async def test_what_has_not_changed_since_is_not_sent(
     assert answer.headers["cache-control"] == "public, max-age=3600"
     assert (answer.content == b"") == (status == 304)
     assert await tasks(door) == (0 if status == 304 else 1)
+
+
+async def test_an_older_file_in_its_place_is_noticed(door: httpx2.AsyncClient, folder: Path) -> None:
+    first = await door.get(f"{URL}/png")
+    put(folder / "holidays" / "beach.jpg", "navy", at=THEN - 86_400)
+    since = {"If-Modified-Since": first.headers["last-modified"]}
+    second = await door.get(f"{URL}/png", headers=since)
+    assert (second.status_code, second.content == first.content) == (200, False)
+
+
+@pytest.mark.parametrize("ops", ["png", "auto"])
+async def test_an_answer_for_a_date_tells_the_tag_of_a_picture_that_is_kept(
+    door: httpx2.AsyncClient, ops: str
+) -> None:
+    asked = {"Accept": "image/webp", "If-Modified-Since": formatdate(THEN, usegmt=True)}
+    assert "etag" not in (await door.get(f"{URL}/{ops}", headers=asked)).headers
+    made = await door.get(f"{URL}/{ops}", headers={"Accept": "image/webp"})
+    async with asyncio.timeout(20):
+        # What has just been written is not known by its times yet.
+        while "etag" not in (again := await door.get(f"{URL}/{ops}", headers=asked)).headers:
+            await asyncio.sleep(0.05)
+            await door.get(f"{URL}/{ops}", headers={"Accept": "image/webp"})
+    assert (again.status_code, again.headers["etag"]) == (304, made.headers["etag"])
+    assert again.headers.get("vary") == made.headers.get("vary")
+    assert await tasks(door) == 1
 
 
 async def test_a_tag_goes_before_a_date(door: httpx2.AsyncClient) -> None:
@@ -161,7 +186,7 @@ async def test_a_preset_may_change_without_the_file(tmp_path: Path, folder: Path
     small = Preset("small", Grammar().parse("resize:20x/png"), "0" * 12)
     options = ApiOptions(presets={"small": small})
     async with running(api(tmp_path / "data", options, sources_dir=folder)) as door:
-        asked = {"If-Modified-Since": formatdate(time.time(), usegmt=True)}
+        asked = {"If-Modified-Since": formatdate(THEN, usegmt=True)}
         answer = await door.get(f"{URL}/preset:small", headers=asked)
         assert answer.status_code == 200
         assert "last-modified" not in answer.headers
@@ -207,7 +232,7 @@ async def test_a_bad_pipeline_is_told_before_the_file_is_read(door: httpx2.Async
     (folder / "text").write_text("text")
     for ops in ("", "/", "/resise:20x"):
         assert problem(await door.get(f"/r/@text{ops or '/'}")) == (422, "invalid-operation")
-    assert (await door.get("/r/@text")).status_code == 404
+    assert problem(await door.get("/r/@text")) == (422, "invalid-operation")
 
 
 async def test_a_fallback_stands_in(door: httpx2.AsyncClient) -> None:
@@ -259,6 +284,18 @@ async def test_a_folder_that_can_not_be_read_degrades(door: httpx2.AsyncClient, 
     assert problem(await door.get(f"{URL}/png")) == (503, "storage-unavailable")
 
 
+async def test_without_a_pipeline_that_is_told(door: httpx2.AsyncClient, folder: Path) -> None:
+    put(folder / "top.jpg")
+    for path in ("/r/@top.jpg", "/r/@top.jpg/", URL, f"{URL}/"):
+        answer = await door.get(path)
+        assert problem(answer) == (422, "invalid-operation"), path
+        assert answer.json()["detail"].startswith("a pipeline is missing")
+    for path in ("/r/@none.jpg", "/r/@", "/r/@holidays"):
+        assert problem(await door.get(path)) == (404, "not-found"), path
+    shown = await door.get(f"{URL}?fallback=1")
+    assert (shown.status_code, shown.headers["imgsvc-problem"]) == (200, "invalid-operation")
+
+
 # -- signed ---------------------------------------------------------------------------------------
 
 
@@ -280,6 +317,14 @@ async def test_a_signed_link_to_a_file_is_let_in_in_every_spelling(locked: httpx
         assert (await locked.get(path + query)).status_code == 200
     for path in (f"{URL}/resize:21x/webp:82", f"{URL}/webp:82"):
         assert problem(await locked.get(path + query)) == (403, "signature-invalid")
+
+
+async def test_a_signature_is_asked_for_before_a_pipeline(locked: httpx2.AsyncClient, folder: Path) -> None:
+    put(folder / "top.jpg")
+    for path in ("/r/@top.jpg", "/r/@top.jpg/", URL, "/r/@none.jpg", f"/r/img_{'0' * 32}", "/r/nonsense"):
+        for method in ("GET", "HEAD"):
+            assert (await locked.request(method, path)).status_code == 403, path
+        assert problem(await locked.get(path)) == (403, "signature-invalid")
 
 
 async def test_a_signed_link_may_outlive_its_file(locked: httpx2.AsyncClient, folder: Path) -> None:
