@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from hashlib import blake2b
 
 from imgsvc import formats
@@ -53,11 +54,26 @@ class Names:
     def __init__(self, template: str, total: int) -> None:
         self._template = template
         self._digits = len(str(total))
-        # Hashes, so that ten thousand long names take no room.
-        self._taken: set[bytes] = set()
+        # Hashes, so that ten thousand long names take no room; with each the last number that was put behind
+        # that name, so that as many equal ones are not counted through again.
+        self._taken: dict[bytes, int] = {}
 
-    def name(self, place: int, job: Job, result: Result) -> str:
-        """The name of one result of the job at this place."""
+    def names(self, place: int, job: Job, results: Sequence[Result]) -> list[str]:
+        """The names of results of the job at this place.
+
+        Where one of them is taken, all get the same number: what is one picture stays together.
+        """
+        entries = [self._entry(place, job, result) for result in results]
+        plain = [_key(_numbered(base, extension, 1)) for base, extension in entries]
+        number = 1 + max((self._taken.get(key, 0) for key in plain), default=0)
+        while any(_key(_numbered(base, extension, number)) in self._taken for base, extension in entries):
+            number += 1
+        found = [self._once(base, extension, number) for base, extension in entries]
+        self._taken |= {key: number for key in plain if key in self._taken}
+        return found
+
+    def _entry(self, place: int, job: Job, result: Result) -> tuple[str, str]:
+        """What a result is called when nothing else is called so, and its extension."""
         given = {
             "filename": names.stem(job.filename) if job.filename else job.id,
             "reference": _PICTURE.sub("", job.reference) if job.reference else job.id,
@@ -70,16 +86,22 @@ class Names:
             base = f"{base}-{result.name}"
         extension = "." + _MEDIA.get(result.content_type, "bin")
         # An output may be called with it: `hero-640.webp`.
-        return self._once(_sane(base.removesuffix(extension)), extension)
+        return _sane(base.removesuffix(extension)), extension
 
-    def _once(self, base: str, extension: str) -> str:
-        found, number = names.cut(base + extension), 1
-        while (key := _key(found)) in self._taken:
+    def _once(self, base: str, extension: str, number: int) -> str:
+        # Results of one job may have equal names too: where long ones are cut, and where case does not count.
+        while (key := _key(found := _numbered(base, extension, number))) in self._taken:
             number += 1
-            # The number must not be what is cut off.
-            found = names.cut(base, room=len(f"-{number}{extension}")) + f"-{number}{extension}"
-        self._taken.add(key)
+        self._taken[key] = 1
         return found
+
+
+def _numbered(base: str, extension: str, number: int) -> str:
+    if number == 1:
+        return names.cut(base + extension)
+    # The number must not be what is cut off.
+    behind = f"-{number}{extension}"
+    return names.cut(base, room=len(behind)) + behind
 
 
 def _sane(base: str) -> str:

@@ -27,8 +27,8 @@ _NAMES = parameter(
     "names",
     "A template for the entries' names without their extension: text with "
     + ", ".join(f"`{{{name}}}` ({text})" for name, text in entry_names.FIELDS.items())
-    + f". A bare field name stands for itself in braces; without one it is `{entry_names.USUAL}`. Where two "
-    "names would be the same, the later one has `-2` behind it.",
+    + f". A bare field name stands for itself in braces; without one it is `{entry_names.USUAL}`. Where a "
+    "name is taken, all entries of the later job have `-2` behind theirs.",
 )
 
 
@@ -70,6 +70,6 @@ async def get_batch_archive(request: Request) -> Response:
 
 async def _entries(serving: Service, batch: Batch, named: Names) -> AsyncIterator[archive.Entry]:
     async for place, job in serving.batches.results(batch):
-        for result in job.results:
-            name = named.name(place, job, result)
+        found = named.names(place, job, job.results)
+        for name, result in zip(found, job.results, strict=True):
             yield archive.Entry(name, result.bytes, partial(serving.open_blob, result))

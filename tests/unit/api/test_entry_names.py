@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,18 +17,28 @@ from tests.records import a_job, results
 def done(
     filename: str | None = "cat.jpg", reference: str | None = None, outputs: int = 1
 ) -> tuple[Job, tuple[Result, ...]]:
+    return made(filename, [(f"out{number}", "webp") for number in range(outputs)], reference)
+
+
+def made(
+    filename: str | None, wanted: Sequence[tuple[str, str]], reference: str | None = None
+) -> tuple[Job, tuple[Result, ...]]:
+    """A job of which these outputs came, each in a format."""
     job = a_job(reference=reference).evolve(
         filename=filename,
-        outputs=tuple(Output(name=f"out{number}", spec="webp") for number in range(outputs)),
+        outputs=tuple(Output(name=name, spec=kind) for name, kind in wanted),
         attempts=1,
     )
-    return job, tuple(made.model_copy(update={"content_type": "image/webp"}) for made in results(job))
+    return job, tuple(
+        result.model_copy(update={"content_type": f"image/{kind}"})
+        for result, (_, kind) in zip(results(job), wanted, strict=True)
+    )
 
 
 def named(text: str, *jobs: tuple[Job, tuple[Result, ...]], total: int = 100) -> list[str]:
     names = Names(template(text), total)
     return [
-        names.name(place, job, result) for place, (job, made) in enumerate(jobs, start=1) for result in made
+        name for place, (job, found) in enumerate(jobs, start=1) for name in names.names(place, job, found)
     ]
 
 
@@ -90,6 +102,35 @@ def test_names_are_unique_on_file_systems_that_know_no_case() -> None:
         "Straße.webp",
         "STRASSE-2.webp",
     ]
+
+
+def test_all_that_a_job_made_has_the_same_number() -> None:
+    photograph = made("a.jpg", [("h-200.avif", "avif"), ("h-200.webp", "webp"), ("h-200.jpg", "jpeg")])
+    drawing = made("a.png", [("h-200.avif", "avif"), ("h-200.webp", "webp"), ("h-200.png", "png")])
+    assert named("filename", photograph, drawing, drawing, made("a-h-200.gif", [("only", "png")])) == [
+        *("a-h-200.avif", "a-h-200.webp", "a-h-200.jpg"),
+        *("a-h-200-2.avif", "a-h-200-2.webp", "a-h-200-2.png"),
+        *("a-h-200-3.avif", "a-h-200-3.webp", "a-h-200-3.png"),
+        "a-h-200.png",  # nobody's yet
+    ]
+
+
+def test_a_number_that_one_entry_has_is_no_other_job_s() -> None:
+    both = made("a.jpg", [("x", "jpeg"), ("y", "webp")])
+    assert named("filename", both, made("a-y-2.jpg", [("only", "webp")]), both)[-2:] == [
+        "a-x-3.jpg",
+        "a-y-3.webp",
+    ]
+
+
+def test_results_of_one_job_that_would_be_called_the_same_are_told_apart() -> None:
+    twice = made("a.jpg", [("X", "webp"), ("x", "webp")])
+    assert named("filename", twice, twice) == ["a-X.webp", "a-x-2.webp", "a-X-3.webp", "a-x-4.webp"]
+
+
+def test_equal_names_are_counted_on() -> None:
+    found = named("filename", *[done("image.jpg")] * 2000)
+    assert found == ["image.webp", *(f"image-{number}.webp" for number in range(2, 2001))]
 
 
 @pytest.mark.parametrize(
