@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
+#: What stands in HTML and in a `srcset` as it is: RFC 3986 without what ends a path, and without '.
+_LINKABLE = re.compile(r"(?:[A-Za-z0-9._~:/@!$&()*+,;=\[\]-]|%[0-9A-Fa-f]{2})+")
 _NUMBER = re.compile(r"([0-9]+(?:\.[0-9]+)?|\.[0-9]+) ?([a-zA-Z]*)")
 
 
@@ -268,15 +270,17 @@ class WebAddress(Kind):
     @property
     def expected(self) -> str:
         """What may be given."""
-        return "an address such as https://images.example.org, or none"
+        return "an address such as https://images.example.org (percent-encoded; no user, query, #), or none"
 
     def parse(self, given: object) -> str | None:
-        """The address without a slash at its end."""
+        """The address without a slash at its end; it may stand in a link of a page as it is."""
         if given is None or str(given).strip().lower() == "none":
             return None
         text = str(given).strip().rstrip("/")
         parts = urlsplit(text)
-        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        # `port` raises for what is none; and browsers show no picture whose link names a user.
+        named = parts.hostname and parts.port != 0 and parts.username is None
+        if parts.scheme not in {"http", "https"} or not named or not _LINKABLE.fullmatch(text):
             raise ValueError(text)
         return text
 

@@ -60,8 +60,10 @@ class Door(_Group):
         str | None,
         WebAddress(),
         About(
-            "The address under which others reach the service, where it stands behind a proxy.",
-            "Links in answers are relative, which works everywhere.",
+            "The address under which browsers reach the service, where it stands behind a proxy. It goes "
+            "in front of the links of `pictures`, which are for pages elsewhere, and of what `imgsvc sign` "
+            "prints; all other links in documents are absolute paths, `/v1/jobs/…`.",
+            "Paths work wherever the page and the service have one address.",
         ),
     ] = None
     cors_origins: Annotated[
