@@ -8,7 +8,7 @@ import os
 
 #: openat2(2), which Linux has since 5.6, under the same number nearly everywhere.
 _OPENAT2 = 437
-_NO_MAGICLINKS, _BENEATH = 0x02, 0x08
+_NO_MAGICLINKS, _NO_SYMLINKS, _BENEATH = 0x02, 0x04, 0x08
 #: A rename on the way makes the kernel unsure of the result; it asks to try again.
 _TRIES = 10
 #: What a system (ENOSYS) or its filter of system calls (EPERM) answers that has no openat2.
@@ -46,9 +46,36 @@ _syscall.argtypes = (ctypes.c_long, ctypes.c_long, ctypes.c_char_p, ctypes.c_voi
 def resolved(root: int, path: bytes, flags: int) -> int:
     """Open a path below the folder `root`; symbolic links may lead around in it, but not out of it.
 
-    One call: there is no moment between the check and the use. Raises OSError; EXDEV for a way out.
+    What is opened is what is checked: there is no moment between the two. Raises OSError; EXDEV for a way
+    out, ENOENT where a link ends at something hidden, or where nobody can tell because there is no /proc.
     """
-    how = _How(flags | os.O_CLOEXEC, 0, _BENEATH | _NO_MAGICLINKS)
+    try:
+        return _opened(root, path, flags, _NO_SYMLINKS)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+    opened = _opened(root, path, flags, 0)
+    try:
+        if not _hidden(root, opened):
+            return opened
+    except BaseException:
+        os.close(opened)
+        raise
+    os.close(opened)
+    raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
+
+
+def _hidden(root: int, opened: int) -> bool:
+    """Does what is open lie below a step that begins with a dot? Raises FileNotFoundError without /proc."""
+    # No Path: what is no UTF-8 stays as it is.
+    folder, path = (os.readlink(b"/proc/self/fd/%d" % fd) for fd in (root, opened))  # noqa: PTH115
+    within = path.removeprefix(folder.rstrip(b"/") + b"/")
+    # What does not begin like its folder has lost it: one of them was moved a moment ago.
+    return within == path or any(step.startswith(b".") for step in within.split(b"/"))
+
+
+def _opened(root: int, path: bytes, flags: int, resolve: int) -> int:
+    how = _How(flags | os.O_CLOEXEC, 0, _BENEATH | _NO_MAGICLINKS | resolve)
     for _ in range(_TRIES):
         opened: int = _syscall(_OPENAT2, root, path, ctypes.byref(how), ctypes.sizeof(how))
         if opened >= 0:
