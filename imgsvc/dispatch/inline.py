@@ -154,7 +154,12 @@ class Seat:
         try:
             done, _ = await asyncio.wait({running}, timeout=timeout)
             if not done:
-                self._end(ProcessingTimeout(f"the work took longer than {timeout:g} s{self._where()}"))
+                took = f"the work took longer than {timeout:g} s{self._where()}"
+                self._end(
+                    ProcessingTimeout(
+                        f"{took}; what it may take at most is IMGSVC_JOB_TIMEOUT", limit=timeout
+                    )
+                )
             answered = await asyncio.shield(running)
         except asyncio.CancelledError:
             self.kill()

@@ -29,7 +29,8 @@ def report(ran: Ran, timeout: float) -> Report:
 def _judge(ran: Ran, timeout: float) -> tuple[Outcome, ImgsvcError]:
     where = f" in {ran.step}" if ran.step else ""
     if ran.end is End.DEADLINE or (ran.end is End.DIED and ran.exitcode == -signal.SIGXCPU):
-        detail = f"the work took longer than {timeout:g} s and was killed{where}"
+        took = f"the work took longer than {timeout:g} s and was killed{where}"
+        detail = f"{took}; what it may take at most is IMGSVC_JOB_TIMEOUT"
         return Outcome.TIMED_OUT, ProcessingTimeout(detail, limit=timeout)
     if ran.end is End.KILLED:
         return Outcome.KILLED, WorkerCrashed(f"the worker was killed on request{where}")

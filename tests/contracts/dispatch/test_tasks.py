@@ -110,10 +110,10 @@ async def ended_on_request(slot: Slot, task: Task) -> Report:
 
 
 @pytest.mark.parametrize(
-    ("end", "outcome", "code"),
+    ("end", "outcome", "code", "told"),
     [
-        (ended_by_its_deadline, Outcome.TIMED_OUT, "processing-timeout"),
-        (ended_on_request, Outcome.KILLED, "worker-crashed"),
+        (ended_by_its_deadline, Outcome.TIMED_OUT, "processing-timeout", "IMGSVC_JOB_TIMEOUT"),
+        (ended_on_request, Outcome.KILLED, "worker-crashed", "on request"),
     ],
 )
 async def test_work_is_ended_and_the_report_names_the_step(
@@ -122,6 +122,7 @@ async def test_work_is_ended_and_the_report_names_the_step(
     end: Callable[[Slot, Task], Awaitable[Report]],
     outcome: Outcome,
     code: str,
+    told: str,
 ) -> None:
     slot = await dispatcher.acquire()
     report = await end(slot, work(f"{LONG}/png"))
@@ -129,6 +130,7 @@ async def test_work_is_ended_and_the_report_names_the_step(
     assert report.problem is not None
     assert report.problem.code == code
     assert "test-sleep" in report.problem.detail
+    assert told in report.problem.detail
     slot.release()
     again = await both(dispatcher)
     for each in again:
