@@ -84,6 +84,24 @@ def test_a_changed_preset_is_a_new_picture_and_changes_no_work_that_was_promised
         assert server.json("GET", "/v1/stats")["cache"]["hits"] == 1
 
 
+def test_a_repeat_whose_preset_is_gone_is_refused_and_what_it_had_made_stays(
+    tmp_path: Path, photo: Photo
+) -> None:
+    (tmp_path / "imgsvc.toml").write_text(BEFORE)
+    with serve(tmp_path / "data") as server:
+        batch = server.json("POST", "/v1/batches", b'{"name":"one"}')["id"]
+        query = f"batch={batch}&reference=a&ops=preset:card"
+        member = server.ask("POST", f"/v1/jobs?{query}", photo(40, 30)).json()
+        first = server.ask("POST", "/v1/jobs?ops=preset:card", photo(), KEY).json()
+    (tmp_path / "imgsvc.toml").write_text(AFTER)
+    with serve(tmp_path / "data") as server:
+        again = server.ask("POST", "/v1/jobs?ops=preset:card", photo(), KEY)
+        assert (again.status, again.json()["code"]) == (422, "invalid-operation")
+        assert shape(server.ask("GET", f"/v1/jobs/{first['id']}/result?wait=20").body)[0] == "JPEG"
+        # A reference in the query is known before operations are read.
+        assert server.ask("POST", f"/v1/jobs?{query}", photo(40, 30)).json()["id"] == member["id"]
+
+
 def test_where_only_presets_are_rendered_a_page_can_ask_for_nothing_else(
     tmp_path: Path, photo: Photo
 ) -> None:
