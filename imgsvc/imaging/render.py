@@ -19,7 +19,7 @@ from imgsvc.imaging.limits import Limits, check_output
 from imgsvc.imaging.output import Output, Rendered
 from imgsvc.imaging.source import Origin, Source, open_source
 from imgsvc.imaging.steps import Clock, Progress
-from imgsvc.imaging.untouched import smaller
+from imgsvc.imaging.untouched import release, smaller
 from imgsvc.pipeline import Pipeline
 from imgsvc.pipeline.negotiation import Client, resolve
 from imgsvc.raster import icc, memory
@@ -84,6 +84,8 @@ def render_opened(
     groups: Sequence[Sequence[str]] = (),
 ) -> tuple[Rendered, ...]:
     """As `render`, with everything prepared."""
+    for output in outputs:
+        release(output, source)
     results = _run(outputs, _decoded(source, outputs, limits, clock), clock, groups)
     return tuple(
         smaller(made, output.pipeline, source) for made, output in zip(results, outputs, strict=True)

@@ -7,27 +7,20 @@ from dataclasses import replace
 
 from imgsvc import formats
 from imgsvc.formats import Format
-from imgsvc.imaging.output import Rendered
+from imgsvc.imaging.output import Output, Rendered
 from imgsvc.imaging.source import Source
 from imgsvc.pipeline import Pipeline
 
 
 def smaller(made: Rendered, pipeline: Pipeline, source: Source) -> Rendered:
     """What was made, or the source where that has fewer bytes and would do; a warning says so."""
-    file = source.file
-    size = file.seek(0, io.SEEK_END)
-    if made.data.nbytes <= size or not pipeline.changes_nothing(source.facts.size):
+    found = _stand_in(pipeline, source, made.data.nbytes - 1)
+    if found is None:
         return made
-    own = _own(pipeline, source)
-    if own is None:
-        return made
-    file.seek(0)
-    data = file.read()
-    if not own.stands_in(data):
-        return made
+    own, data = found
     warning = (
-        f"{made.name}: the source itself is the result: it has {size} bytes, encoding it again would give "
-        f"{made.data.nbytes}, and it carries nothing but the picture"
+        f"{made.name}: the source itself is the result: it has {len(data)} bytes, encoding it again would "
+        f"give {made.data.nbytes}, and it carries nothing but the picture"
     )
     return replace(
         made,
@@ -37,6 +30,33 @@ def smaller(made: Rendered, pipeline: Pipeline, source: Source) -> Rendered:
         frames=source.facts.frames,
         warnings=(warning,),
     )
+
+
+def release(output: Output, source: Source) -> None:
+    """Take the bound of bytes off an output that the source would do for within that bound.
+
+    Then the answer is what the quality asks for or, where that is larger, the source. The best that fits
+    would be a few bytes smaller than the source, and only worse.
+    """
+    most = getattr(output.format, "max_bytes", None)
+    if most is not None and _stand_in(output.pipeline, source, most) is not None:
+        output.format = output.format.model_copy(update={"max_bytes": None})
+
+
+def _stand_in(pipeline: Pipeline, source: Source, most: int) -> tuple[Format, bytes] | None:
+    """The source as it would be a result, where it would do and has at most so many bytes."""
+    file = source.file
+    at, size = file.tell(), file.seek(0, io.SEEK_END)
+    file.seek(at)
+    if size > most or not pipeline.changes_nothing(source.facts.size):
+        return None
+    own = _own(pipeline, source)
+    if own is None:
+        return None
+    file.seek(0)
+    data = file.read()
+    file.seek(at)
+    return (own, data) if own.stands_in(data) else None
 
 
 def _own(pipeline: Pipeline, source: Source) -> Format | None:

@@ -72,7 +72,9 @@ operations leave every pixel alone (none, or `thumbnail:800x800` of a smaller pi
 carries nothing but the picture (no EXIF, XMP, profile, comment, no byte behind its end), and where it is
 what was asked for: of the format that was named or kept, progressive where that was asked; with `auto` of
 any format that the client accepts. Quality, `max_bytes` and effort are met by a smaller source whatever it
-is: encoding it again can only lose. A format that was named and is not the source's is always made.
+is: encoding it again can only lose. So a source within `max_bytes` is the result unless encoding it at the
+quality that was asked for gives fewer bytes; no lower quality is looked for. A format that was named and is
+not the source's is always made.
 
 A quality that is found takes several encodings: `max_bytes` up to nine of the whole picture (seven in the
 mean), `quality=auto` two of a sample and one of the whole (three of a picture up to 0.23 megapixels). That is

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from imgsvc.errors import OutputTooLarge
 from imgsvc.imaging import Limits, Rendered, render
 from imgsvc.pipeline import Grammar
 from imgsvc.pipeline.negotiation import Client
@@ -50,6 +51,51 @@ def test_an_animation_too() -> None:
     frames[0].save(file, "WEBP", save_all=True, append_images=frames[1:], duration=50, quality=1)
     result = made(file.getvalue(), "webp:100")
     assert (bytes(result.data), result.frames) == (file.getvalue(), 3)
+
+
+@pytest.mark.parametrize("format", ["JPEG", "WEBP", "AVIF"])
+@pytest.mark.parametrize("room", [0, 1, 50, 10_000])
+def test_a_bound_that_the_source_keeps_costs_no_quality(format: str, room: int) -> None:
+    source = photo(format=format, quality=40)
+    for before in ("", "thumbnail/"):
+        result = made(source, f"{before}{format.lower()}:90,max_bytes={len(source) + room}")
+        assert bytes(result.data) == source
+        assert result.warnings[0].startswith("it: the source itself is the result")
+
+
+def test_auto_keeps_a_bound_by_the_source_too() -> None:
+    source = small(quality=20)
+    result = made(source, f"auto:95,max_bytes={len(source)}", BROWSER)
+    assert (bytes(result.data), result.format.media_type) == (source, "image/jpeg")
+
+
+def test_a_source_that_has_the_only_size_that_fits_is_the_result() -> None:
+    source = small(quality=1)
+    least = len(made(photo(), "jpeg:1").data)
+    assert len(source) < least, "or there is nothing to see here"
+    assert bytes(made(source, f"jpeg:max_bytes={len(source)}").data) == source
+    with pytest.raises(OutputTooLarge):
+        made(source, f"jpeg:max_bytes={len(source) - 1}")
+
+
+def test_a_bound_below_the_source_is_kept_by_quality() -> None:
+    source = photo(quality=60)
+    result = made(source, f"jpeg:90,max_bytes={len(source) - 1}")
+    assert len(result.data) < len(source)
+    assert result.warnings == ()
+
+
+def test_a_bound_that_the_source_keeps_does_not_keep_quality_from_being_asked_for() -> None:
+    source = photo(quality=90)
+    bounded, free = made(source, f"jpeg:50,max_bytes={len(source)}"), made(source, "jpeg:50")
+    assert bytes(bounded.data) == bytes(free.data) != source
+
+
+def test_a_source_that_carries_more_than_its_picture_keeps_no_bound() -> None:
+    source = photo(quality=40, comment=b"SECRET")
+    result = made(source, f"jpeg:90,max_bytes={len(source)}")
+    assert b"SECRET" not in bytes(result.data)
+    assert len(result.data) <= len(source)
 
 
 def test_a_result_that_is_smaller_stays() -> None:
