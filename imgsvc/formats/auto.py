@@ -14,10 +14,13 @@ from imgsvc.formats._quality import MaxBytes, Quality
 class Auto(Ending):
     """The format that suits the client best, by what its `Accept` header says.
 
-    AVIF or WebP for a client that names it there, as browsers do; for any other JPEG, or PNG where the
-    picture has alpha. An animation becomes WebP where that is named, else GIF. The answer says
-    `Vary: Accept`. It has a meaning only where there is a client to look at: in `/r/`, in
-    `POST /v1/process`, and in an output with `widths`, which is made in each of these formats.
+    AVIF or WebP for a client that names it there, as browsers do, or JPEG (PNG where the picture may have
+    alpha): the one with the highest `q`, the first of them where several have it. Others are only for a
+    client that takes none of these: one that says `image/png` and no more gets PNG, and one that says
+    `image/jpeg` and no more gets JPEG, alpha laid on white. An animation becomes WebP where that is named,
+    else GIF (docs/renders.md has it all). The answer says `Vary: Accept`. It has a meaning only where there
+    is a client to look at: in `/r/`, in `POST /v1/process`, and in an output with `widths`, which is made in
+    each of these formats.
     """
 
     positional: ClassVar[tuple[str, ...]] = ("quality",)

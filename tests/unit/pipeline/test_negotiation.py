@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from imgsvc.formats.auto import Auto
@@ -190,3 +193,15 @@ def test_what_negotiates_has_no_encoder_yet() -> None:
     assert pipeline.negotiates
     with pytest.raises(ValueError, match="has not been chosen"):
         pipeline.encoder("jpeg")
+
+
+def test_the_documentation_says_what_a_client_gets() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "renders.md").read_text("utf-8")
+    (table,) = re.findall(r"^## What `auto` becomes\n\n(.*?)\n\n", page, re.MULTILINE | re.DOTALL)
+    rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in table.splitlines()[2:]]
+    assert len(rows) > 10
+    for told, *names in rows:
+        accepts: list[str | None] = [*re.findall(r"`([^`]+)`", told)]
+        for accept in accepts + [None] * ("none at all" in told):
+            got = [chosen(accept), chosen(accept, alpha=True), chosen(accept, moves=True, source="gif")]
+            assert got == [name.lower() for name in names], accept
