@@ -115,7 +115,7 @@ def test_a_master_that_is_gone_or_broken_is_made_again(
 ) -> None:
     if content is not None:
         storage.put("masters/ab/cd/bad", content)
-    with caplog.at_level(logging.WARNING):
+    with caplog.at_level(logging.INFO):
         report = do(storage, OPS, wanted=Wanted(level="4", at="masters/ab/cd/bad", key=KEY))
     assert kept(report).key.startswith(KEY)
     assert steps(report)[:2] == ["master", "decode"]
