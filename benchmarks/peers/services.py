@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import http.client
 import json
 import os
@@ -14,6 +13,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from blake3 import blake3
 
 from benchmarks.peers import installs
 from benchmarks.peers.orders import Mode, Order
@@ -157,7 +158,7 @@ def _upload(port: int, file: Path) -> str:
 
 def _image(file: Path) -> str:
     """The id that we know its content by."""
-    return f"img_{hashlib.sha256(file.read_bytes()).hexdigest()[:32]}"
+    return f"img_{blake3(file.read_bytes()).hexdigest()[:32]}"
 
 
 def _call(port: int, method: str, path: str, body: bytes | None = None, *, missing: bool = False) -> bytes:

@@ -96,6 +96,9 @@ class _Memory:
         if len(self._seen) > _REMEMBERED:
             self._seen.popitem(last=False)
 
+    def forget(self, what: str) -> None:
+        self._seen.pop(what, None)
+
 
 def _hashed(file: BinaryIO) -> str:
     return master.digest(file.read())
@@ -191,6 +194,7 @@ class Masters:
         for fill in self._fills.values():
             if fill.image.id == image:
                 fill.drop()
+        self._seen.forget(image)  # who asks next is a first visitor, and pays for no others
         return await self.cache.purge(image)
 
     def _level(self, image: Image, pipeline: Pipeline) -> Level | None:

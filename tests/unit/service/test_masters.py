@@ -312,6 +312,16 @@ async def test_a_master_that_takes_long_to_write_is_not_written_while_somebody_w
         assert (await planned(it, half, great)).key is not None
 
 
+async def test_who_asks_first_after_a_purge_is_a_first_visitor_again() -> None:
+    great = JPEG.model_copy(update={"width": 2100, "height": 2100})
+    async with house(replace(POLICY, master_side=1500, spare_tasks=0)) as it:
+        half = Grammar().parse("resize:600x")
+        it.masters.made(great, None, SUCCESS, stale=False)
+        assert (await planned(it, half, great)).key is not None
+        await it.masters.purge(great.id)
+        assert (await planned(it, half, great)).key is None
+
+
 async def test_a_large_part_of_all_the_room_is_not_given_to_one_master() -> None:
     each = 100 * 75 * 4
     for limit, kept in ((4 * each, True), (4 * each - 1, False)):
