@@ -10,8 +10,9 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,6 +65,27 @@ def proportional(pid: int) -> int:
     except (FileNotFoundError, ProcessLookupError):
         return 0
     return int(found[1]) * 1024 if found else 0
+
+
+@contextlib.contextmanager
+def sampled(processes: Callable[[], Iterable[int]], every: float) -> Iterator[list[int]]:
+    """Looks at the proportional memory of some processes, in bytes, every so many seconds."""
+    samples: list[int] = []
+    over = threading.Event()
+
+    def sample() -> None:
+        while True:
+            samples.append(sum(map(proportional, processes())))
+            if over.wait(every):
+                return
+
+    thread = threading.Thread(target=sample)
+    thread.start()
+    try:
+        yield samples
+    finally:
+        over.set()
+        thread.join()
 
 
 def _resident(pid: int) -> int | None:

@@ -7,12 +7,11 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from benchmarks.peers.services import Service
 from benchmarks.percentiles import percentile
-from benchmarks.running import cpu_seconds, proportional, tree
+from benchmarks.running import cpu_seconds, sampled, tree
 
 _SAMPLE_S = 0.25
 #: A server rests when its processes use less of a CPU than this.
@@ -94,7 +93,7 @@ class _Clients:
 
 def visit(service: Service, paths: Iterable[str], format: str, clients: int, seconds: float) -> Visit:
     """So many clients ask for these, each path once, for `seconds` at most; answers are waited for."""
-    with _peak(service) as peak:
+    with sampled(lambda: tree(service.pid) if service.pid else [], _SAMPLE_S) as peak:
         began, before = time.perf_counter(), _cpu(service)
         shared = _Clients(iter(paths), began + seconds)
         with ThreadPoolExecutor(clients) as pool:
@@ -126,24 +125,3 @@ def rest(service: Service, patience: float = 5.0) -> float:
 
 def _cpu(service: Service) -> float:
     return cpu_seconds(tree(service.pid)) if service.pid else 0.0
-
-
-@contextmanager
-def _peak(service: Service) -> Iterator[list[int]]:
-    """Samples of the memory of a server's processes, taken while the context lasts."""
-    samples: list[int] = []
-    over = threading.Event()
-
-    def sample() -> None:
-        while True:
-            samples.append(sum(map(proportional, tree(service.pid))) if service.pid else 0)
-            if over.wait(_SAMPLE_S):
-                return
-
-    thread = threading.Thread(target=sample)
-    thread.start()
-    try:
-        yield samples
-    finally:
-        over.set()
-        thread.join()

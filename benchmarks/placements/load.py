@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 
 from benchmarks.percentiles import percentile
@@ -16,7 +14,7 @@ from benchmarks.placements.client import Client, Outcome
 from benchmarks.placements.places import Placement
 from benchmarks.placements.servers import Server
 from benchmarks.placements.work import Work
-from benchmarks.running import cpu_seconds, proportional
+from benchmarks.running import cpu_seconds, sampled
 
 _SAMPLE_S = 0.1
 
@@ -48,7 +46,7 @@ class Demand:
 
 def load(placement: Placement, server: Server, demand: Demand, pinger: Pinger) -> Load:
     """Drive a server; jobs that are under way at the end are waited for and counted, and so is that time."""
-    with _peak(server) as peak, pinger.on(server.port) as latencies:
+    with sampled(server.processes, _SAMPLE_S) as peak, pinger.on(server.port) as latencies:
         began, before = time.perf_counter(), cpu_seconds(server.processes())
         outcomes = _drive(placement, server.port, demand)
         took, spent = time.perf_counter() - began, cpu_seconds(server.processes()) - before
@@ -75,24 +73,3 @@ def _drive(placement: Placement, port: int, demand: Demand) -> Counter[Outcome]:
     with ThreadPoolExecutor(demand.clients) as pool:
         shares = [pool.submit(one_after_the_other) for _ in range(demand.clients)]
         return sum((share.result() for share in shares), Counter[Outcome]())
-
-
-@contextmanager
-def _peak(server: Server) -> Iterator[list[int]]:
-    """Samples of the memory of a server's processes, taken while the context lasts."""
-    samples: list[int] = []
-    over = threading.Event()
-
-    def sample() -> None:
-        while True:
-            samples.append(sum(map(proportional, server.processes())))
-            if over.wait(_SAMPLE_S):
-                return
-
-    thread = threading.Thread(target=sample)
-    thread.start()
-    try:
-        yield samples
-    finally:
-        over.set()
-        thread.join()

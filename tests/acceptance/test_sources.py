@@ -187,6 +187,20 @@ def test_a_folder_that_goes_and_comes_back_is_degraded_meanwhile(tmp_path: Path)
         assert status(server, "a.jpg") == 200
 
 
+def refused(settings: dict[str, str]) -> str:
+    """What a server says that refuses to start with these settings."""
+    found = subprocess.run(
+        [sys.executable, "-m", "imgsvc", "serve", "--port", "0"],
+        env={**os.environ, **settings},
+        capture_output=True,
+        text=True,
+        timeout=40,
+        check=False,
+    )
+    assert found.returncode == 2
+    return found.stderr
+
+
 @pytest.mark.parametrize(
     ("sources", "told"),
     [
@@ -201,17 +215,9 @@ def test_a_start_refuses_what_is_no_folder_of_pictures(tmp_path: Path, sources: 
     (tmp_path / "file").touch()
     (tmp_path / "data" / "images").mkdir(parents=True)
     settings = {"IMGSVC_SOURCES_DIR": str(tmp_path / sources), "IMGSVC_DATA_DIR": str(tmp_path / "data")}
-    found = subprocess.run(
-        [sys.executable, "-m", "imgsvc", "serve", "--port", "0"],
-        env={**os.environ, **settings},
-        capture_output=True,
-        text=True,
-        timeout=40,
-        check=False,
-    )
-    assert found.returncode == 2
-    assert "IMGSVC_SOURCES_DIR=" in found.stderr
-    assert told in found.stderr
+    said = refused(settings)
+    assert "IMGSVC_SOURCES_DIR=" in said
+    assert told in said
     assert list((tmp_path / "data").iterdir()) == [tmp_path / "data" / "images"]
 
 
@@ -223,13 +229,5 @@ def test_a_start_refuses_a_folder_in_or_around_a_storage_elsewhere(tmp_path: Pat
             "IMGSVC_DATA_DIR": str(tmp_path.with_name(f"{tmp_path.name}-data")),
             "IMGSVC_STORAGE": f"file://{tmp_path}/store",
         }
-        found = subprocess.run(
-            [sys.executable, "-m", "imgsvc", "serve", "--port", "0"],
-            env={**os.environ, **settings},
-            capture_output=True,
-            text=True,
-            timeout=40,
-            check=False,
-        )
-        assert found.returncode == 2
-        assert "IMGSVC_STORAGE" in found.stderr
+        told = refused(settings)
+        assert "IMGSVC_STORAGE" in told
