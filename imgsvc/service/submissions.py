@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, replace
 from functools import partial
 
-from imgsvc import formats, logs
+from imgsvc import logs
 from imgsvc.batches import Batch
 from imgsvc.dispatch import Dispatcher
 from imgsvc.errors import ImageRefused, NotFound
@@ -16,7 +16,7 @@ from imgsvc.jobs import Image, Job, Output, Priority, State, Timings, image_id, 
 from imgsvc.jobstore import JobStore, Receipt, check_open, rank
 from imgsvc.raster.geometry import Size
 from imgsvc.scheduler import Clock, Policy, Scheduler
-from imgsvc.service.facts import facts_of
+from imgsvc.service.facts import facts_of, image_of
 from imgsvc.service.intake import Arrived, Staged
 from imgsvc.service.outputs import asked, planned
 from imgsvc.service.requests import JobRequest
@@ -156,19 +156,8 @@ class Submissions:
     def _image(self, staged: Staged, facts: Facts) -> Image:
         """The upload as an image of its own, under a key of its own."""
         digest = _digest(staged)
-        return Image(
-            id=image_id(digest),
-            sha256=digest,
-            key=image_key(image_id(digest)),
-            bytes=staged.bytes,
-            format=facts.format,
-            content_type=formats.registry()[facts.format].media_type,
-            width=facts.width,
-            height=facts.height,
-            frames=facts.frames,
-            has_alpha=facts.has_alpha,
-            created_at=self.clock(),
-        )
+        key = image_key(image_id(digest))
+        return image_of(facts, digest, staged.bytes, key=key, created_at=self.clock())
 
     def _job(
         self,

@@ -14,7 +14,6 @@ from typing import TypeVar
 
 from uuid_utils import uuid7
 
-from imgsvc import formats
 from imgsvc.errors import (
     BodyTooLarge,
     EmptyFile,
@@ -26,9 +25,10 @@ from imgsvc.errors import (
     from_problem,
 )
 from imgsvc.imaging.facts import Facts
-from imgsvc.jobs import Image, image_id
+from imgsvc.jobs import Image
 from imgsvc.scheduler import Clock
 from imgsvc.service.admission import Admission
+from imgsvc.service.facts import image_of
 from imgsvc.service.flights import Flight, Flights
 from imgsvc.service.sources.copies import Copies
 from imgsvc.service.sources.folder import Copied, Folder, Found, State
@@ -221,22 +221,8 @@ class Sources:
             await asyncio.to_thread(path.unlink, missing_ok=True)
             raise
         self._copies.add(copied.digest, key, copied.bytes)
-        return self._image(copied, facts), copied
-
-    def _image(self, copied: Copied, facts: Facts) -> Image:
-        return Image(
-            id=image_id(copied.digest),
-            sha256=copied.digest,
-            key="",
-            bytes=copied.bytes,
-            format=facts.format,
-            content_type=formats.registry()[facts.format].media_type,
-            width=facts.width,
-            height=facts.height,
-            frames=facts.frames,
-            has_alpha=facts.has_alpha,
-            created_at=self._clock(),
-        )
+        # No record has it, so it has no key.
+        return image_of(facts, copied.digest, copied.bytes, key="", created_at=self._clock()), copied
 
     # -- copying --------------------------------------------------------------------------------
 
