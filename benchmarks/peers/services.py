@@ -66,11 +66,13 @@ def ours(files: Sequence[Path], folder: Path, *, stored: bool = False) -> Iterat
     """Our service with its defaults and the folder of the files, or with the files as `stored` images."""
     with server({} if stored else {"IMGSVC_SOURCES_DIR": str(folder)}) as running:
         images = {file: _upload(running.port, file) if stored else _image(file) for file in files}
+        if not stored:
+            _check_known(running.port, files[0], images[files[0]])
 
         def forget(which: Sequence[Path], mode: Mode) -> None:
             for file in which:
-                purge = f"/v1/cache:purge?image={images[file]}"
-                _call(running.port, "POST", purge, missing=True)  # nothing has been made of it yet
+                # A file of the folder is no image to the service until somebody asks for it.
+                _purge(running.port, images[file], missing=not stored)
                 if mode is Mode.FIRST and not stored:
                     file.touch()  # so it is another one, which has to be read to know what it holds
 
@@ -159,6 +161,19 @@ def _upload(port: int, file: Path) -> str:
 def _image(file: Path) -> str:
     """The id that we know its content by."""
     return f"img_{blake3(file.read_bytes()).hexdigest()[:32]}"
+
+
+def _check_known(port: int, file: Path, image: str) -> None:
+    """Raises RuntimeError where the service knows the files of its folder by other ids than we do.
+
+    Else a purge by a wrong id would pass for one of a file that nobody has asked for, and forget nothing.
+    """
+    _call(port, "GET", f"/r/@{file.name}/resize:16x/jpeg")
+    _purge(port, image)
+
+
+def _purge(port: int, image: str, *, missing: bool = False) -> None:
+    _call(port, "POST", f"/v1/cache:purge?image={image}", missing=missing)
 
 
 def _call(port: int, method: str, path: str, body: bytes | None = None, *, missing: bool = False) -> bytes:
