@@ -18,6 +18,7 @@ from imgsvc.dispatch import LaneInfo, LaneState, Slot
 from imgsvc.imaging import Facts, Limits
 from imgsvc.scheduler import Policy, Scheduler
 from imgsvc.service import Service
+from imgsvc.wiring.parts import service_of
 
 KIB = 1024
 #: A body as uvicorn hands it over.
@@ -81,7 +82,7 @@ class Door:
         scheduler = Scheduler(store, lanes, blobs, limits=limits, policy=policy, boot="bench")
         await scheduler.start()
         await scheduler.pause(paused=True)
-        yield Service(
+        yield service_of(
             store, blobs, lanes, scheduler, limits=limits, policy=policy, boot="bench", staging=self._folder
         )
         await scheduler.stop(0)

@@ -4,6 +4,7 @@ from imgsvc.jobstore import Answer, Receipt
 from imgsvc.scheduler import Policy
 from imgsvc.service.batches import Batches
 from imgsvc.service.blobs import Blob
+from imgsvc.service.images import Images
 from imgsvc.service.intake import Arrived, Incoming, Intake, Staged
 from imgsvc.service.keys import Claim, Keys
 from imgsvc.service.making import Render, Way
@@ -33,6 +34,7 @@ __all__ = [
     "Claim",
     "Found",
     "Hold",
+    "Images",
     "Incoming",
     "Intake",
     "JobRequest",

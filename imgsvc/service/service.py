@@ -4,164 +4,85 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
-from pathlib import Path
 
 from imgsvc.batches import Batch
-from imgsvc.dispatch import Dispatcher
 from imgsvc.errors import JobCanceled, JobNotFinished, NotFound, ResultExpired
-from imgsvc.imaging.limits import Limits
 from imgsvc.jobs import Image, Job, Result, State
-from imgsvc.jobstore import ImagePage, JobStore, Page, Receipt
+from imgsvc.jobstore import JobStore, Page, Receipt
 from imgsvc.metrics import Metrics
 from imgsvc.pipeline import Pipeline
-from imgsvc.scheduler import Clock, Ended, Policy, Scheduler, now
+from imgsvc.scheduler import Clock, Ended, Policy, Scheduler
 from imgsvc.service.admission import Admission
 from imgsvc.service.batches import Batches
 from imgsvc.service.blobs import Blob, Blobs
-from imgsvc.service.cache import Cache
 from imgsvc.service.calls import Calls, refuse
-from imgsvc.service.failures import Failures
+from imgsvc.service.images import Images
 from imgsvc.service.intake import Arrived, Intake, Staged
 from imgsvc.service.keys import Keys
-from imgsvc.service.known import Known
-from imgsvc.service.masters import Masters
-from imgsvc.service.pace import Pace
 from imgsvc.service.renders import Renders
-from imgsvc.service.requests import (
-    BatchRequest,
-    JobRequest,
-    Processed,
-    QueuePlace,
-    Readiness,
-    Stats,
-    Workers,
-)
-from imgsvc.service.room import Place, Room
-from imgsvc.service.slots import Slots
-from imgsvc.service.sources import Folder, Sources
+from imgsvc.service.requests import BatchRequest, JobRequest, Processed, QueuePlace
+from imgsvc.service.room import Place
+from imgsvc.service.sources import Sources
 from imgsvc.service.status import Status
 from imgsvc.service.submissions import Submissions
 from imgsvc.service.timebox import Timebox
-from imgsvc.storage import Storage
 
 
 class Service:
     """Submit, look, fetch, cancel, remove, process. Raises the errors of `imgsvc.errors` only.
 
     Times are milliseconds since the epoch, durations seconds unless their name says otherwise. Parts are
-    opened, started and closed by others (`imgsvc.wiring`).
+    built, opened, started and closed by others (`imgsvc.wiring`).
     """
 
-    def __init__(  # noqa: PLR0913  # the composition root hands over what there is one of each
+    def __init__(  # noqa: PLR0913  # a façade knows every room
         self,
-        store: JobStore,
-        storage: Storage,
-        dispatcher: Dispatcher,
-        scheduler: Scheduler,
         *,
-        limits: Limits,
+        store: JobStore,
+        scheduler: Scheduler,
         policy: Policy,
-        boot: str,
-        staging: Path,
-        anchor: Path | None = None,
-        sources: Path | None = None,
-        metrics: Metrics | None = None,
-        remarks: Iterable[str] = (),
-        clock: Clock = now,
+        metrics: Metrics | None,
+        blobs: Blobs,
+        submissions: Submissions,
+        calls: Calls,
+        admission: Admission,
+        intake: Intake,
+        batches: Batches,
+        images: Images,
+        keys: Keys,
+        renders: Renders,
+        timebox: Timebox,
+        sources: Sources,
+        status: Status,
+        clock: Clock,
     ) -> None:
+        self._store = store
+        self._scheduler = scheduler
+        self._blobs = blobs
+        self._submissions = submissions
+        self._calls = calls
+        self._clock = clock
         self.policy = policy
-        self.limits = limits
         #: What has been counted since the start; None where nobody counts.
         self.metrics = metrics
-        self._store = store
-        self._storage = storage
-        self._scheduler = scheduler
-        self._clock = clock
-        room = Room(store, storage, policy, scheduler.retry_after)
-        slots = Slots(policy.uploads)
         #: Who may come in: `async with service.admission.job(size) as place`.
-        self.admission = Admission(scheduler=scheduler, room=room, slots=slots)
+        self.admission = admission
         #: Where uploads come in: `async with service.intake.begin() as incoming`.
-        self.intake = Intake(staging, limit=policy.max_body, room=room.wrote)
-        self._blobs = Blobs(storage)
-        self._submissions = Submissions(
-            store=store,
-            storage=storage,
-            dispatcher=dispatcher,
-            scheduler=scheduler,
-            room=room,
-            limits=limits,
-            policy=policy,
-            clock=clock,
-        )
+        self.intake = intake
         #: What is done with batches.
-        self.batches = Batches(
-            store=store,
-            scheduler=scheduler,
-            submissions=self._submissions,
-            room=room,
-            policy=policy,
-            clock=clock,
-        )
+        self.batches = batches
+        #: What is done with stored images.
+        self.images = images
         #: Who comes with an Idempotency-Key: `async with service.keys.claim(key, place) as claim`.
-        self.keys = Keys(
-            store,
-            scheduler,
-            self._blobs,
-            retention_s=policy.idempotency_retention_s,
-            clock=clock,
-        )
-        pace = Pace(policy.avif_budget_s)
-        self._calls = Calls(
-            storage=storage, scheduler=scheduler, blobs=self._blobs, limits=limits, boot=boot, pace=pace
-        )
+        self.keys = keys
         #: Pictures on the fly.
-        self.renders = Renders(
-            Cache(
-                storage,
-                "cache",
-                policy.cache_bytes,
-                memory=policy.cache_memory,
-                writers=len(dispatcher.lanes()),
-            ),
-            self._calls,
-            storage,
-            Masters(storage, scheduler, limits, policy),
-            Known(self.image, clock),
-            Failures(policy.render_failures_s),
-            room,
-            strays=sources is None,
-        )
+        self.renders = renders
         #: Those whose format is chosen for a client, in time.
-        self.timebox = Timebox(self.renders, pace)
+        self.timebox = timebox
         #: The pictures of a folder that is only read, where there is one.
-        self.sources = Sources(
-            None if sources is None else Folder(sources),
-            storage,
-            staging,
-            boot,
-            admission=self.admission,
-            probe=partial(dispatcher.probe, limits=limits),
-            max_body=policy.max_body,
-            copies=policy.source_copies,
-            clock=clock,
-        )
-        scheduler.sweeper.forgotten = self._forgotten
-        room.spare = self.renders.shrink
-        self._status = Status(
-            store=store,
-            storage=storage,
-            dispatcher=dispatcher,
-            scheduler=scheduler,
-            policy=policy,
-            slots=slots,
-            renders=self.renders,
-            sources=self.sources,
-            clock=clock,
-            anchor=anchor,
-            remarks=tuple(remarks),
-        )
+        self.sources = sources
+        #: What an operator sees.
+        self.status = status
 
     def open(self) -> None:
         """Take up what an earlier server has cached; call it once, on the event loop."""
@@ -198,7 +119,7 @@ class Service:
     ) -> Job:
         """A durable job with a stored image, by its id. Raises NotFound, and as `submit`."""
         await self.admission.check()
-        return await self._submissions.stored(await self.image(image), request, filename, place, receipt)
+        return await self._submissions.stored(await self.images.get(image), request, filename, place, receipt)
 
     async def open_batch(self, request: BatchRequest, *, receipt: Receipt | None = None) -> Batch:
         """A batch that jobs may join. Raises Draining, InsufficientStorage."""
@@ -351,66 +272,7 @@ class Service:
         """The bytes of a result or an image; close the Blob. Raises ResultExpired when they are gone."""
         return await self._blobs.open(of.key, of.bytes)
 
-    # -- images ---------------------------------------------------------------------------------
-
-    async def add_image(self, staged: Staged, *, receipt: Receipt | None = None) -> tuple[Image, bool]:
-        """Store an image for its own sake: what stands, and whether it is new. Raises as `submit`."""
-        self.admission.check_draining()
-        return await self._submissions.image(staged, receipt)
-
-    async def image(self, id: str) -> Image:
-        """A stored image; raises NotFound."""
-        image = await self._store.image(id)
-        if image is None or (image.expires_at is not None and image.expires_at <= self._clock()):
-            raise NotFound("there is no such image")
-        return image
-
-    async def images(self, *, limit: int, cursor: str | None = None) -> ImagePage:
-        """Images, newest first. Raises InvalidParameter for a cursor that is not ours."""
-        return await self._store.images(limit=limit, cursor=cursor)
-
-    async def purge_renders(self, image: str) -> int:
-        """Remove all that was made on the fly of an image: how many pictures. Raises NotFound.
-
-        Of one that is not stored, because it lies in the folder of sources, what there is.
-        """
-        purged = await self.renders.purge(image)
-        if not purged:
-            await self.image(image)
-        return purged
-
-    async def delete_image(self, id: str) -> None:
-        """Remove an image. Raises ImageInUse while jobs need it, NotFound for an id that never was."""
-        await self._scheduler.crew.finish(self._delete_image(id))
-
-    async def _delete_image(self, id: str) -> None:
-        # Before, so that a server that dies half-way leaves none of an image that is gone; and after, for
-        # what was made meanwhile.
-        if await self._store.image(id) is not None:
-            await self.renders.purge(id)
-        key = await self._store.delete_image(id, self._clock())
-        await self.renders.purge(id)
-        if key is not None:
-            await self._scheduler.sweeper.remove([key])
-
-    async def _forgotten(self, images: Iterable[str]) -> None:
-        """Images are gone, and so is what was made of them on the fly."""
-        for image in images:
-            await self.renders.purge(image)
-
     # -- the operator ---------------------------------------------------------------------------
-
-    async def ready(self) -> Readiness:
-        """May traffic come?"""
-        return await self._status.readiness()
-
-    async def stats(self) -> Stats:
-        """The service in numbers."""
-        return await self._status.stats()
-
-    async def workers(self) -> Workers:
-        """Lanes with the jobs that they run, and the desk."""
-        return self._status.workers()
 
     async def pause(self) -> None:
         """Start no queued job until resumed, over restarts; synchronous calls go on."""

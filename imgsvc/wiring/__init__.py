@@ -31,6 +31,7 @@ from imgsvc.wiring.house import (
     refusals,
     setting,
 )
+from imgsvc.wiring.parts import service_of
 
 __all__ = ["CannotOpen", "DirectoryInUse", "open_service"]
 
@@ -88,7 +89,7 @@ async def open_service(
             )
             await _patiently(scheduler.start, settings.start_patience)
         stack.push_async_callback(scheduler.stop, settings.shutdown_grace)
-        service = Service(
+        service = service_of(
             store,
             blobs,
             dispatcher,

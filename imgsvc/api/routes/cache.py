@@ -39,5 +39,5 @@ async def purge_cache(request: Request) -> Response:
     elif not is_image_id(image):
         raise NotFound("there is no such image")
     reader.done()
-    purged = await service(request).purge_renders(image or "")
+    purged = await service(request).images.purge_renders(image or "")
     return answer({"image": image, "purged": purged})

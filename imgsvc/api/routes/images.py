@@ -46,7 +46,7 @@ def _stored(image: Image, *, new: bool) -> Response:
 
 
 async def _image_again(request: Request, id: str) -> Response:
-    return _stored(await service(request).image(id), new=True)
+    return _stored(await service(request).images.get(id), new=True)
 
 
 @router.post(
@@ -74,7 +74,7 @@ async def create_image(request: Request) -> Response:
         received(request, serving.intake, Reads((), _nothing)) as upload,
     ):
         receipt = keys.receipt(request, upload.staged.sha256)
-        image, new = await serving.add_image(upload.staged, receipt=receipt)
+        image, new = await serving.images.add(upload.staged, receipt=receipt)
     return _stored(image, new=new)
 
 
@@ -100,7 +100,7 @@ async def list_images(request: Request) -> Response:
     reader = Reader(parameters.query(request.scope["query_string"]), ("limit", "cursor"))
     limit, cursor = reader.whole("limit", 1, _MOST), reader.text("cursor", _LONGEST_CURSOR)
     reader.done()
-    page = await service(request).images(limit=limit or _USUAL, cursor=cursor)
+    page = await service(request).images.list(limit=limit or _USUAL, cursor=cursor)
     items = [documents.image(image) for image in page.items]
     return answer(
         {"items": items, "next_cursor": page.next_cursor}, headers=next_page(request, page.next_cursor)
@@ -122,7 +122,7 @@ async def list_images(request: Request) -> Response:
 )
 async def get_image(request: Request) -> Response:
     """Facts from the image's header: format, size as displayed, frames, alpha."""
-    return revalidated(request, documents.image(await service(request).image(image_id(request))))
+    return revalidated(request, documents.image(await service(request).images.get(image_id(request))))
 
 
 @router.get(
@@ -141,7 +141,7 @@ async def get_image(request: Request) -> Response:
 )
 async def get_image_content(request: Request) -> Response:
     """The original, always as an attachment: it was made by somebody else."""
-    image = await service(request).image(image_id(request))
+    image = await service(request).images.get(image_id(request))
     extension = formats.registry()[image.format].extension
     file = File(
         size=image.bytes,
@@ -165,5 +165,5 @@ async def get_image_content(request: Request) -> Response:
 )
 async def delete_image(request: Request) -> Response:
     """Removes the image, unless queued or running jobs need it."""
-    await service(request).delete_image(image_id(request))
+    await service(request).images.delete(image_id(request))
     return Response(None, 204)

@@ -27,7 +27,7 @@ router = APIRouter(tags=["System"])
 async def get_stats(request: Request) -> Response:
     """The queue, how long each operation takes (since the start of this server), and totals."""
     serving = service(request)
-    return answer(reports.stats(await serving.stats(), serving.policy, door(request).metrics))
+    return answer(reports.stats(await serving.status.stats(), serving.policy, door(request).metrics))
 
 
 @router.get(
@@ -40,7 +40,7 @@ async def get_stats(request: Request) -> Response:
 )
 async def get_workers(request: Request) -> Response:
     """Every lane with what it does, and the desk that reads headers."""
-    return answer(reports.workers(await service(request).workers()))
+    return answer(reports.workers(service(request).status.workers()))
 
 
 @router.post(
@@ -103,7 +103,7 @@ async def live(request: Request) -> Response:  # noqa: ARG001  # routes get it
 )
 async def ready(request: Request) -> Response:
     """503 while starting or draining, without a worker or a database; a full queue or disk only degrades."""
-    readiness = await service(request).ready()
+    readiness = await service(request).status.readiness()
     shows = {"reasons": list(readiness.reasons), "degraded": list(readiness.degraded)}
     if readiness.ok:
         return answer({"status": "ready"} | shows)

@@ -36,7 +36,7 @@ class Records:
 async def records(service: Service) -> Records:
     async with service.intake.begin() as incoming:
         await incoming.write(photo())
-        image, _ = await service.add_image(await incoming.finish())
+        image, _ = await service.images.add(await incoming.finish())
     return Records(image)
 
 

@@ -46,14 +46,14 @@ async def content(service: Service, job: Job, name: str | None = None) -> bytes:
 
 
 def leftovers(service: Service) -> list[str]:
-    storage = service._storage
+    storage = service._submissions.storage
     # The folder of the dispatcher's semaphores is there as long as the service is.
     staging = [path.name for path in service.intake.folder.iterdir() if not path.name.startswith("loky-")]
     return staging + [key for room in ("images", "results", "staging") for key in storage.keys(room)]
 
 
 async def busy(service: Service) -> bool:
-    return any(lane.step for lane, _ in (await service.workers()).lanes)
+    return any(lane.step for lane, _ in service.status.workers().lanes)
 
 
 async def test_a_job_is_promised_done_and_fetched(service: Service, photo: Photo) -> None:
@@ -212,7 +212,7 @@ async def test_a_retry_is_a_new_job_that_does_the_same(service: Service, photo: 
 async def test_a_retry_without_the_image_says_that_the_image_is_gone(service: Service, photo: Photo) -> None:
     job = await submit(service, photo())
     await service.wait(job.id, 10)
-    await service.delete_image(job.image.id)
+    await service.images.delete(job.image.id)
     with pytest.raises(errors.NotFound, match="the job's image has been removed"):
         await service.retry(job.id)
     assert [kept.id for kept in (await service.jobs(limit=5)).items] == [job.id]
@@ -229,30 +229,30 @@ async def test_jobs_are_listed_newest_first(service: Service, photo: Photo) -> N
 async def test_a_stored_image_is_kept_and_used_by_its_id(service: Service, photo: Photo) -> None:
     body = photo()
     async with staged(service, body) as upload:
-        image, created = await service.add_image(upload)
+        image, created = await service.images.add(upload)
     assert created
     async with staged(service, body) as upload:
-        same, created = await service.add_image(upload)
+        same, created = await service.images.add(upload)
     assert (same, created) == (image, False)
     job = await service.submit_stored(image.id, wish())
     await service.wait(job.id, 10)
     await service.delete(job.id)
-    assert await service.image(image.id) == image
+    assert await service.images.get(image.id) == image
     async with await service.open_blob(image) as blob:
         assert blob.data == body
-    await service.delete_image(image.id)
+    await service.images.delete(image.id)
     assert leftovers(service) == []
     with pytest.raises(errors.NotFound):
-        await service.image(image.id)
+        await service.images.get(image.id)
 
 
 async def test_an_image_that_a_job_needs_can_not_be_deleted(service: Service, photo: Photo) -> None:
     async with staged(service, photo()) as upload:
-        image, _ = await service.add_image(upload)
+        image, _ = await service.images.add(upload)
     await service.pause()
     await service.submit_stored(image.id, wish())
     with pytest.raises(errors.ImageInUse):
-        await service.delete_image(image.id)
+        await service.images.delete(image.id)
 
 
 async def test_a_job_with_an_unknown_image_is_not_found(service: Service) -> None:
@@ -314,7 +314,7 @@ async def test_a_draining_service_takes_nothing_new_and_answers_the_rest(
         await submit(service, photo())
     assert (await service.wait(job.id, 30)).state is State.QUEUED
     assert (await service.cancel(job.id)).state is State.CANCELED
-    readiness = await service.ready()
+    readiness = await service.status.readiness()
     assert (readiness.ok, readiness.reasons) == (False, ("draining",))
 
 
@@ -330,7 +330,7 @@ async def test_an_upload_that_waited_for_its_turn_is_not_read_while_the_service_
                 raise AssertionError("it was let in")
 
         waiting = asyncio.create_task(late())
-        while not (await service.stats()).uploads.waiting:  # noqa: ASYNC110  # nobody tells
+        while not (await service.status.stats()).uploads.waiting:  # noqa: ASYNC110  # nobody tells
             await asyncio.sleep(0)
         service.drain()
         await uploads.aclose()
@@ -341,12 +341,12 @@ async def test_an_upload_that_waited_for_its_turn_is_not_read_while_the_service_
 async def test_an_operator_sees_what_goes_on(service: Service, photo: Photo) -> None:
     await service.pause()
     await submit(service, photo())
-    readiness = await service.ready()
+    readiness = await service.status.readiness()
     assert readiness.ok
     assert readiness.degraded == ("operations made for tests exist", "the queue is paused")
-    stats = await service.stats()
+    stats = await service.status.stats()
     assert (stats.queue.backlog.queued, stats.queue.paused) == (1, True)
     assert stats.jobs[State.QUEUED] == 1
     await service.resume()
-    workers = await service.workers()
+    workers = service.status.workers()
     assert len(workers.lanes) == 2

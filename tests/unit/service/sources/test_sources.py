@@ -50,7 +50,7 @@ class Bench:
         self.probed = 0
         self.sources = Sources(
             Folder(folder),
-            service._storage,
+            service._submissions.storage,
             service.intake.folder,
             service._calls.boot,
             admission=service.admission,
@@ -62,7 +62,7 @@ class Bench:
 
     async def _probe(self, path: Path) -> Facts:
         self.probed += 1
-        return await self.service._submissions.dispatcher.probe(path, self.service.limits)
+        return await self.service._submissions.dispatcher.probe(path, self.service._submissions.limits)
 
     async def look(self, name: str) -> Source:
         found = await self.sources.find([name.encode()])
@@ -72,11 +72,11 @@ class Bench:
     async def read(self, source: Source) -> bytes:
         """What a worker would read."""
         async with self.sources.copied(source) as image:
-            return self.service._storage.read(image.key)
+            return self.service._submissions.storage.read(image.key)
 
     def staged(self) -> int:
         """Files that are copies."""
-        return len(list(self.service._storage.keys("staging")))
+        return len(list(self.service._submissions.storage.keys("staging")))
 
 
 @pytest.fixture
@@ -222,7 +222,7 @@ async def test_a_copy_stays_while_anybody_uses_it(serving: Service, folder: Path
         for _ in range(3):
             image = await stack.enter_async_context(bench.sources.copied(source))
         assert bench.staged() == 1
-        assert serving._storage.read(image.key) == jpeg()
+        assert serving._submissions.storage.read(image.key) == jpeg()
     await bench.sources.close()
     assert bench.staged() == 0
 
