@@ -16,7 +16,9 @@ from tests.photos import photo
 
 #: Base pictures by name: small, usual and large ones.
 PICTURES: Mapping[str, bytes] = {
-    "small.jpg": photo(96, 72, seed=1),
+    # Of more bytes than what is made of it: else it might be the result itself (nothing is ever larger than its
+    # source), but not with the comment that some are sent with.
+    "small.jpg": photo(96, 72, seed=1, quality=95),
     "usual.jpg": photo(800, 600, seed=2, quality=85),
     "large.jpg": photo(1600, 1200, seed=3, quality=90),
     "clear.png": photo(200, 150, format="PNG", mode="RGBA", seed=4),

@@ -180,6 +180,18 @@ def test_more_scans_than_any_photograph_has_are_too_complex() -> None:
     assert (caught.value.problem.limit, caught.value.problem.actual) == (100, 101)
 
 
+@pytest.mark.parametrize("before", [-1, 0, 1])
+def test_a_scan_that_begins_where_two_reads_meet_is_counted_once(before: int) -> None:
+    """A file is searched a mebibyte at a time."""
+    data = hostile.jpeg_of_scans(101)
+    more = (1 << 20) + before - data.rindex(b"\xff\xda")
+    comments = [60_000] * (more // 60_000) + [more % 60_000]
+    padding = b"".join(b"\xff\xfe" + (size - 2).to_bytes(2, "big") + bytes(size - 4) for size in comments)
+    with pytest.raises(ImageTooComplex) as caught:
+        facts(data[:2] + padding + data[2:])
+    assert caught.value.problem.actual == 101
+
+
 @pytest.mark.parametrize(
     "make", [hostile.png_of_chunks, hostile.png_of_crumbs, hostile.jpeg_of_segments, hostile.gif_of_comments]
 )
