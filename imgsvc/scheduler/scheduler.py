@@ -83,8 +83,10 @@ class Scheduler:
             result_bytes=policy.result_bytes,
         )
         self._lanes = len(dispatcher.lanes())
-        # Whoever comes next should find a lane that is not busy with what nobody waits for.
-        self._line = Line(spares=policy.spare_tasks, spare_lanes=max(1, self._lanes // 2))
+        #: Lanes that spare work has at most: whoever comes next should find one that is not busy with what
+        #: nobody waits for.
+        self.spare_lanes = max(1, self._lanes // 2)
+        self._line = Line(spares=policy.spare_tasks, spare_lanes=self.spare_lanes)
         self._rate, self._pace = Rate(self._lanes), Pace()
         self._waiters = Waiters()
         self._audience = Audience(observers)

@@ -4,11 +4,11 @@ from imgsvc.jobstore import Answer, Receipt
 from imgsvc.scheduler import Policy
 from imgsvc.service.batches import Batches
 from imgsvc.service.blobs import Blob
+from imgsvc.service.fills import Hold
 from imgsvc.service.images import Images
 from imgsvc.service.intake import Arrived, Incoming, Intake, Staged
 from imgsvc.service.keys import Claim, Keys
 from imgsvc.service.making import Render, Way
-from imgsvc.service.masters import Hold
 from imgsvc.service.renders import Renders
 from imgsvc.service.requests import (
     BatchRequest,

@@ -29,7 +29,10 @@ class Images:
     async def add(self, staged: Staged, *, receipt: Receipt | None = None) -> tuple[Image, bool]:
         """Store an image for its own sake: what stands, and whether it is new. Raises as `Service.submit`."""
         self.admission.check_draining()
-        return await self.submissions.image(staged, receipt)
+        since = self.renders.known.forgotten
+        image, new = await self.submissions.image(staged, receipt)
+        self.renders.known.add(image, since)  # what is uploaded is soon looked at
+        return image, new
 
     async def get(self, id: str) -> Image:
         """A stored image."""
@@ -44,7 +47,7 @@ class Images:
 
         Of one that is not stored, because it lies in the folder of sources, what there is.
         """
-        purged = await self.renders.purge(image)
+        purged = await self.renders.purge(image, gone=False)
         if not purged:
             await self.get(image)
         return purged

@@ -22,7 +22,7 @@ class Known:
         self._clock = clock
         self._images: OrderedDict[str, Image] = OrderedDict()
         #: How often images were forgotten: what was looked up before the last time may be gone.
-        self._forgotten = 0
+        self.forgotten = 0
 
     def __repr__(self) -> str:
         return f"<Known: {len(self._images)} images>"
@@ -31,13 +31,20 @@ class Known:
         """A stored image; raises NotFound."""
         image = self._in_mind(id)
         while image is None:
-            before = self._forgotten
+            since = self.forgotten
             found = await self._look(id)
-            if before == self._forgotten:  # else it may be what has just been removed
-                image = self._images[id] = found
-                if len(self._images) > _MOST:
-                    self._images.popitem(last=False)
+            if self.add(found, since):
+                image = found
         return image
+
+    def add(self, image: Image, since: int) -> bool:
+        """Keep in mind an image as it was found; `since` is `forgotten` before. False: it may be gone."""
+        if since != self.forgotten:
+            return False
+        self._images[image.id] = image
+        if len(self._images) > _MOST:
+            self._images.popitem(last=False)
+        return True
 
     async def has(self, image: Image) -> bool:
         """Is this image stored still?"""
@@ -53,7 +60,7 @@ class Known:
 
     def forget(self, id: str) -> None:
         """An image is gone, or about to go."""
-        self._forgotten += 1
+        self.forgotten += 1
         self._images.pop(id, None)
 
     def _in_mind(self, id: str) -> Image | None:

@@ -15,7 +15,7 @@ from imgsvc.pipeline import Pipeline
 from imgsvc.raster.geometry import Size
 from imgsvc.service.blobs import Blob
 from imgsvc.service.cache import Entry
-from imgsvc.service.masters import Hold
+from imgsvc.service.fills import Hold
 from imgsvc.worker import Kind
 
 

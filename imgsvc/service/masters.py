@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-import logging
-from collections import OrderedDict
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import BinaryIO
 
-from imgsvc.errors import ImgsvcError, Unavailable
+from imgsvc.errors import Unavailable
 from imgsvc.imaging import master
 from imgsvc.imaging.levels import Level, level, levels
 from imgsvc.imaging.limits import Limits
 from imgsvc.imaging.version import RENDER_VERSION
 from imgsvc.jobs import Image
-from imgsvc.masters import Wanted
+from imgsvc.masters import Kept, Wanted
 from imgsvc.pipeline import Pipeline
-from imgsvc.scheduler import Policy, Scheduler, Spare, Suspect
+from imgsvc.scheduler import Policy, Scheduler
 from imgsvc.service.cache import Cache
 from imgsvc.service.facts import facts_of
+from imgsvc.service.fills import Fills, Hold, Missing
+from imgsvc.service.memory import Memory
 from imgsvc.service.requests import MasterStats
 from imgsvc.storage import Storage
-from imgsvc.worker import Outcome, Report, Task
-
-_log = logging.getLogger(__name__)
-
-#: Makes the bytes of an image that is not stored readable for workers, under the `key` of the image that it
-#: gives, until its context is left.
-Hold = Callable[[], AbstractAsyncContextManager[Image]]
+from imgsvc.worker import Report
 
 #: Bytes of a pixel of a master, at most.
 _PIXEL = 4
@@ -39,10 +31,6 @@ _SHARE = 4
 #: One that takes longer than a millisecond or two to write is left to a lane's idle time where its image is
 #: seen for the first time, for whoever waits would wait for it.
 _QUICK = 4 * 2**20
-#: Fills of images that are not stored, at most: for each one its image is copied, or kept from going.
-_HELD = 30
-#: Images that are known to have been seen, and fills that are known to be in vain.
-_REMEMBERED = 4096
 
 
 @dataclass(slots=True)
@@ -53,51 +41,6 @@ class Plan:
     wanted: Wanted
     #: It is there, and need only be read.
     kept: bool
-
-
-@dataclass(slots=True, eq=False)
-class _Fill:
-    """A master that is made because it may be wanted."""
-
-    image: Image
-    level: Level
-    key: str
-    #: Makes the image readable where it is not stored.
-    hold: Hold | None
-    #: None: the image is not readable yet.
-    spare: Spare | None = None
-    #: Set when all is said and done.
-    over: asyncio.Event = field(default_factory=asyncio.Event)
-    #: Nobody wants it any more.
-    unwanted: bool = False
-
-    @property
-    def running(self) -> bool:
-        return self.spare is not None and self.spare.running
-
-    def drop(self) -> None:
-        self.unwanted = True
-        if self.spare is not None and not self.running:  # what runs is soon over: no process is worth that
-            self.spare.kill()
-
-
-@dataclass(slots=True)
-class _Memory:
-    """The last few things that have been seen."""
-
-    _seen: OrderedDict[str, None] = field(default_factory=OrderedDict)
-
-    def __contains__(self, what: str) -> bool:
-        return what in self._seen
-
-    def add(self, what: str) -> None:
-        self._seen[what] = None
-        self._seen.move_to_end(what)
-        if len(self._seen) > _REMEMBERED:
-            self._seen.popitem(last=False)
-
-    def forget(self, what: str) -> None:
-        self._seen.pop(what, None)
 
 
 def _hashed(file: BinaryIO) -> str:
@@ -121,17 +64,18 @@ class Masters:
         self._limits = limits
         self._side = policy.master_side if policy.master_bytes else 0
         self._reserve = policy.disk_reserve
-        self._fills: dict[str, _Fill] = {}
-        self._seen, self._vain = _Memory(), _Memory()
-        self._filled = 0
+        self._fills = Fills(
+            storage, scheduler, limits, most=policy.spare_tasks, lacks=self._lacking, made=self._filled
+        )
+        self._seen = Memory()
 
     def __repr__(self) -> str:
-        return f"<Masters: {self.cache!r}, {len(self._fills)} to be made>"
+        return f"<Masters: {self.cache!r}, {self._fills!r}>"
 
     @property
     def pending(self) -> int:
-        """Masters that wait for idle time, or are being made in it."""
-        return len(self._fills)
+        """Images whose masters wait for idle time, or are being made in it."""
+        return self._fills.pending
 
     def path(self, image: Image, pipeline: Pipeline) -> str:
         """What a render depends on beside the image and the pipeline."""
@@ -146,7 +90,7 @@ class Masters:
             return None
         what = digest(image, its)
         entry = await self.cache.look(what)
-        if entry is None and await self._filled_now(what):
+        if entry is None and await self._fills.over(what):
             entry = await self.cache.look(what)
         if entry is not None:
             self.cache.counts.hits += 1
@@ -169,7 +113,8 @@ class Masters:
             self._take(kept.key, kept.bytes, stale=stale)
         if not stale and (plan is None or not plan.kept):
             self._seen.add(image.id)
-            self._fill(image, hold)
+            if self._may_have(image):
+                self._fills.add(image, hold)
 
     def failed(self, plan: Plan | None) -> None:
         """A render has failed: nothing of its master stays."""
@@ -181,7 +126,7 @@ class Masters:
         return MasterStats(
             hits=self.cache.counts.hits,
             misses=self.cache.counts.misses,
-            filled=self._filled,
+            filled=self._fills.filled,
             evictions=self.cache.counts.evictions,
             broken=self.cache.counts.broken,
             entries=len(self.cache),
@@ -191,9 +136,7 @@ class Masters:
 
     async def purge(self, image: str) -> int:
         """Remove all masters of an image, and keep none that are on their way: how many there were."""
-        for fill in self._fills.values():
-            if fill.image.id == image:
-                fill.drop()
+        self._fills.drop(image)
         self._seen.forget(image)  # who asks next is a first visitor, and pays for no others
         return await self.cache.purge(image)
 
@@ -220,65 +163,20 @@ class Masters:
             return False
         return free is None or free - size > self._reserve
 
-    # -- making them in idle time ---------------------------------------------------------------
+    # -- made in idle time -----------------------------------------------------------------------
 
-    def _fill(self, image: Image, hold: Hold | None) -> None:
-        """Have every master made that some pipeline may start from and that is not there."""
-        if hold is not None and sum(fill.hold is not None for fill in self._fills.values()) >= _HELD:
-            return
+    def _lacking(self, image: Image) -> Iterator[Missing]:
+        """Every master that some pipeline may start from and that is not there."""
         for its in levels(facts_of(image), self._side):
             what = digest(image, its)
-            missing = not self.cache.has(what) and what not in self._fills and what not in self._vain
-            if missing and self._has_room(_bytes(image, its)):
-                fill = self._fills[what] = _Fill(image, its, self.cache.fresh(image.id, what), hold)
-                self._scheduler.crew.start(self._see_to(what, fill))
+            if not self.cache.has(what) and self._has_room(_bytes(image, its)):
+                yield Missing(what, its, self.cache.fresh(image.id, what))
 
-    async def _see_to(self, what: str, fill: _Fill) -> None:
-        try:
-            async with nullcontext(fill.image) if fill.hold is None else fill.hold() as readable:
-                if fill.unwanted:
-                    return
-                fill.spare = self._spare(readable, fill)
-                report = await fill.spare.ended
-            if report is not None:
-                self._fill_ended(what, fill, report)
-        except ImgsvcError as error:  # it is gone, or has changed
-            _log.info("a master is not made: %s", error)
-        finally:
-            if self._fills.get(what) is fill:
-                del self._fills[what]
-            fill.over.set()
-
-    def _spare(self, image: Image, fill: _Fill) -> Spare:
-        task = Task(
-            storage=self._storage.url,
-            source=image.key,
-            source_bytes=image.bytes,
-            targets=(),
-            master=Wanted(level=str(fill.level), key=fill.key),
-            limits=self._limits,
-        )
-        return self._scheduler.spare(task, Suspect(image.id, frozenset({f"master {fill.level}"})))
-
-    async def _filled_now(self, what: str) -> bool:
-        """Where this master is being made just now: returns when that is over."""
-        fill = self._fills.get(what)
-        if fill is None:
-            return False
-        if not fill.running:
-            fill.drop()  # whoever asks makes it sooner
-            return False
-        await fill.over.wait()
-        return True
-
-    def _fill_ended(self, what: str, fill: _Fill, report: Report) -> None:
-        if report.outcome is Outcome.SUCCEEDED and report.master is not None:
-            self._filled += 1
-            self._take(report.master.key, report.master.bytes, stale=fill.unwanted)
-            return
-        if report.outcome in {Outcome.REFUSED, Outcome.TIMED_OUT}:
-            self._vain.add(what)
-        self.cache.clear(fill.key)
+    def _filled(self, key: str, kept: Kept | None, unwanted: bool) -> None:
+        if kept is None:
+            self.cache.clear(key)
+        else:
+            self._take(kept.key, kept.bytes, stale=unwanted)
 
     def _take(self, key: str, size: int, *, stale: bool) -> None:
         entry = self.cache.entry(key, size)

@@ -14,10 +14,11 @@ from imgsvc.scheduler import Called, Suspect
 from imgsvc.service.cache import Cache, Entry
 from imgsvc.service.calls import Calls, Run, refuse
 from imgsvc.service.failures import Failures
+from imgsvc.service.fills import Hold
 from imgsvc.service.flights import Flight, Flights
 from imgsvc.service.known import Known
 from imgsvc.service.making import Made, Making, Render, Way, analysis, rendering, told
-from imgsvc.service.masters import Hold, Masters, Plan
+from imgsvc.service.masters import Masters, Plan
 from imgsvc.service.requests import RenderStats
 from imgsvc.service.room import Room
 from imgsvc.storage import Storage
@@ -49,7 +50,7 @@ class Renders:
         self.masters = masters
         self._calls = calls
         self._storage = storage
-        self._known = known
+        self.known = known
         self._failures = failures
         self._room = room
         self._strays = strays
@@ -65,7 +66,7 @@ class Renders:
     async def image(self, id: str) -> Image:
         """A stored image; raises NotFound."""
         try:
-            return await self._known.get(id)
+            return await self.known.get(id)
         except NotFound:
             # A server that died while it removed the image may have left some.
             if self._strays:
@@ -152,9 +153,13 @@ class Renders:
             limit=self.cache.limit,
         )
 
-    async def purge(self, image: str) -> int:
-        """Forget all that was made of an image, what failed too: how many pictures were removed."""
-        self._known.forget(image)
+    async def purge(self, image: str, *, gone: bool = True) -> int:
+        """Forget all that was made of an image, what failed too: how many pictures were removed.
+
+        `gone`: the image itself goes too.
+        """
+        if gone:
+            self.known.forget(image)
         for flights in (self._flights, self._later):
             flights.turn_stale(image)
         self._failures.forget(image)
@@ -205,7 +210,7 @@ class Renders:
         except ImgsvcError as error:
             problem = error.problem
             stored = making.hold is None
-            if isinstance(error, InternalError) and stored and not await self._known.has_indeed(image):
+            if isinstance(error, InternalError) and stored and not await self.known.has_indeed(image):
                 problem = NotFound("there is no such image").problem
             if not flight.stale:
                 self._failures.add(making.digest, image.id, problem)
@@ -262,7 +267,7 @@ class Renders:
         data = await asyncio.to_thread(self._storage.read, result.key)
         entry = self.cache.entry(result.key, result.bytes)
         # The image may have been removed between the look at it and the begin of this flight.
-        there = making.hold is not None or await self._known.has(image)
+        there = making.hold is not None or await self.known.has(image)
         stale = flight.stale or not there
         if stale:
             self.cache.discard(entry)

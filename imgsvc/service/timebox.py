@@ -13,8 +13,8 @@ from imgsvc.formats.avif import Avif
 from imgsvc.jobs import Image
 from imgsvc.pipeline import Pipeline
 from imgsvc.raster.geometry import Size
+from imgsvc.service.fills import Hold
 from imgsvc.service.making import Render
-from imgsvc.service.masters import Hold
 from imgsvc.service.pace import Pace
 
 

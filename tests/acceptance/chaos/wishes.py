@@ -16,8 +16,8 @@ from tests.photos import photo
 
 #: Base pictures by name: small, usual and large ones.
 PICTURES: Mapping[str, bytes] = {
-    # Of more bytes than what is made of it: else it might be the result itself (nothing is ever larger than its
-    # source), but not with the comment that some are sent with.
+    # Of more bytes than what is made of it: else it might be the result itself (nothing is ever larger than
+    # its source), but not with the comment that some are sent with.
     "small.jpg": photo(96, 72, seed=1, quality=95),
     "usual.jpg": photo(800, 600, seed=2, quality=85),
     "large.jpg": photo(1600, 1200, seed=3, quality=90),

@@ -15,6 +15,7 @@ from imgsvc.jobs import Image
 from imgsvc.masters import Kept, Wanted
 from imgsvc.pipeline import Grammar, Pipeline
 from imgsvc.scheduler import Policy
+from imgsvc.service.fills import Hold
 from imgsvc.service.masters import Masters
 from imgsvc.worker import Outcome, Report
 from tests.unit.scheduler import parts
@@ -54,14 +55,18 @@ class House(Bench):
         begun = len(self.lanes.started)
         self.masters.made(image, None, SUCCESS, stale=False)
         levels = []
+        await until(lambda: self.is_beyond(begun))
         while self.masters.pending:
             begun += 1
             lane, wanted = await self.fill(begun)
             levels.append(wanted.level)
-            waiting = self.masters.pending
             lane.end(self.written(wanted))
-            await until(lambda: self.masters.pending < waiting)  # noqa: B023  # within the same turn
+            await until(lambda: self.is_beyond(begun))  # noqa: B023  # within the same turn
         return levels
+
+    def is_beyond(self, begun: int) -> bool:
+        """Has another task begun than so many, or is there none to come?"""
+        return len(self.lanes.started) > begun or not self.masters.pending
 
 
 @asynccontextmanager
@@ -140,9 +145,12 @@ async def test_only_what_is_missing_is_made_in_idle_time() -> None:
         plan = await it.masters.plan(JPEG, SMALL)
         assert plan is not None
         it.masters.made(JPEG, plan, it.written(plan.wanted), stale=False)
-        _, wanted = await it.fill(1)
-        assert wanted.level == "2"
-        assert it.masters.pending == 2
+        assert it.masters.pending == 1
+        for number, level in ((1, "2"), (2, "4")):
+            lane, wanted = await it.fill(number)
+            assert wanted.level == level
+            lane.end(it.written(wanted))
+        await until(lambda: it.masters.pending == 0)
 
 
 async def test_a_picture_that_is_not_stored_is_made_readable_while_its_masters_are_made() -> None:
@@ -179,24 +187,32 @@ async def test_a_picture_that_cannot_be_made_readable_any_more_has_no_masters() 
         assert it.lanes.started == []
 
 
-async def test_few_pictures_that_are_not_stored_are_held_at_once() -> None:
-    held = 0
+@pytest.mark.parametrize(("most", "left"), [(5, 5), (20, 20), (100, 20), (0, 0)])
+async def test_pictures_are_held_one_at_a_time_and_the_longest_due_are_dropped(most: int, left: int) -> None:
+    held: list[str] = []
 
-    @asynccontextmanager
-    async def hold() -> AsyncIterator[Image]:
-        nonlocal held
-        held += 1
-        yield PNG
+    def holding(image: Image) -> Hold:
+        @asynccontextmanager
+        async def hold() -> AsyncIterator[Image]:
+            held.append(image.id)
+            yield image
 
-    async with house() as it:
+        return hold
+
+    async with house(replace(POLICY, spare_tasks=most)) as it:
         for _ in range(2):
             await it.submit()
         await it.started(2)
-        for number in range(100):
-            other = parts.image(f"{number:064x}"[::-1]).model_copy(update={"width": 200, "format": "png"})
-            it.masters.made(other, None, SUCCESS, stale=False, hold=hold)
-        await until(lambda: held == it.masters.pending)
-        assert 0 < held < 50
+        others = [
+            parts.image(f"{number:064x}"[::-1]).model_copy(update={"width": 200, "format": "png"})
+            for number in range(20)
+        ]
+        for other in others:
+            it.masters.made(other, None, SUCCESS, stale=False, hold=holding(other))
+        assert it.masters.pending == left
+        if left:
+            await until(lambda: held != [])
+        assert held == [other.id for other in others[-left:][:1] if left]
 
 
 async def test_a_render_that_has_read_its_master_has_nothing_made() -> None:

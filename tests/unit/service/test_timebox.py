@@ -12,8 +12,8 @@ from imgsvc.jobs import Image, image_id
 from imgsvc.pipeline import Grammar, Pipeline
 from imgsvc.service.blobs import Blob
 from imgsvc.service.cache import Entry
+from imgsvc.service.fills import Hold
 from imgsvc.service.making import Render, Way
-from imgsvc.service.masters import Hold
 from imgsvc.service.pace import Pace
 from imgsvc.service.timebox import Timebox
 
