@@ -275,6 +275,11 @@ class Scheduler:
         """Is the queue paused?"""
         return self._line.paused
 
+    @property
+    def waiting(self) -> int:
+        """Calls that wait for a lane, and jobs that may start (at most so many)."""
+        return self._line.waiting
+
     def running(self) -> dict[int, str]:
         """The ids of running jobs by lane."""
         return {running.lane: running.job.id for running in self._starts.running.values()}

@@ -103,7 +103,7 @@ class Fills:
         self.filled = 0
 
     def __repr__(self) -> str:
-        return f"<Fills: {len(self._due)} images due, {len(self._fills)} masters under way>"
+        return f"<Fills: {len(self._due)} images due, masters: {len(self._fills)} under way>"
 
     @property
     def pending(self) -> int:

@@ -29,7 +29,7 @@ _PIXEL = 4
 #: A master that is one part in so many of all their room, or more, is not kept: it would drive out others.
 _SHARE = 4
 #: One that takes longer than a millisecond or two to write is left to a lane's idle time where its image is
-#: seen for the first time, for whoever waits would wait for it.
+#: seen for the first time, for whoever waits would wait for it; and so is any while others wait for a lane.
 _QUICK = 4 * 2**20
 
 
@@ -151,8 +151,8 @@ class Masters:
     def _worth_keeping(self, image: Image, its: Level) -> bool:
         """Is it to be kept by the render that makes it?"""
         size = _bytes(image, its)
-        quick = size <= _QUICK or not its.exact or image.id in self._seen
-        return quick and self._has_room(size)
+        quick = size <= _QUICK and not self._scheduler.waiting
+        return (quick or not its.exact or image.id in self._seen) and self._has_room(size)
 
     def _has_room(self, size: int) -> bool:
         if size * _SHARE > self.cache.limit:

@@ -123,11 +123,11 @@ class FileStorage:
 
     def free_bytes(self) -> int | None:
         """See `Storage.free_bytes`: what the file system leaves to unprivileged users."""
-        folder = self._root
-        while not folder.exists() and folder != folder.parent:
-            folder = folder.parent
         with _translated():
-            system = os.statvfs(folder)
+            for folder in (self._root, *self._root.parents):
+                with suppress(FileNotFoundError):  # nothing has been stored yet
+                    system = os.statvfs(folder)
+                    break
         return system.f_bavail * system.f_frsize
 
     def _path(self, key: str) -> Path:

@@ -258,6 +258,7 @@ async def test_a_render_does_not_wait_for_a_fill_that_has_not_begun() -> None:
         await it.submit()
         await it.started(2)
         it.masters.made(PNG, None, SUCCESS, stale=False)
+        await until(lambda: "1 under way" in repr(it.masters))
         assert (await planned(it, image=PNG)).at is None
         await until(lambda: it.masters.pending == 0)
 
@@ -326,6 +327,19 @@ async def test_a_master_that_takes_long_to_write_is_not_written_while_somebody_w
         assert (await planned(it, quarter, great)).key is not None
         it.masters.made(great, None, SUCCESS, stale=False)
         assert (await planned(it, half, great)).key is not None
+
+
+async def test_while_others_wait_a_first_visitor_writes_no_master() -> None:
+    async with house() as it:
+        for _ in range(3):
+            await it.submit()
+        lane = await it.started(2)
+        assert (await planned(it)).key is None
+        assert (await planned(it, image=PNG)).key is not None  # it has cost more than to write it
+        lane.end(SUCCESS)
+        await it.started(3)
+        await until(lambda: it.scheduler.waiting == 0)
+        assert (await planned(it)).key is not None
 
 
 async def test_who_asks_first_after_a_purge_is_a_first_visitor_again() -> None:
