@@ -71,6 +71,22 @@ async def test_an_image_that_goes_while_it_is_looked_up_is_not_remembered() -> N
         await images.get(IMAGE.id)
 
 
+async def test_an_image_that_has_just_been_stored_is_not_looked_up() -> None:
+    records = Records()
+    assert records.known.add(IMAGE, records.known.forgotten)
+    assert await records.known.get(IMAGE.id) == IMAGE
+    assert records.asked == 0
+
+
+async def test_an_image_that_may_have_gone_since_it_was_stored_is_looked_up() -> None:
+    records = Records()
+    since = records.known.forgotten
+    records.known.forget("another")
+    assert not records.known.add(IMAGE, since)
+    assert await records.known.get(IMAGE.id) == IMAGE
+    assert records.asked == 1
+
+
 async def test_an_image_that_was_given_more_time_meanwhile_is_there() -> None:
     records = Records()
     records.image = soon = IMAGE.model_copy(update={"expires_at": 1100})
