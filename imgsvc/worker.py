@@ -10,12 +10,9 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any, BinaryIO
-
-from pydantic import BaseModel, ConfigDict
 
 from imgsvc import masters
 from imgsvc.bugs import Bug
@@ -27,7 +24,7 @@ from imgsvc.errors import (
     StorageUnavailable,
     Unavailable,
 )
-from imgsvc.imaging import Clock, CpuClock, Limits, Output, Progress, Rendered, Timed, picture
+from imgsvc.imaging import Clock, CpuClock, Output, Progress, Rendered, Timed, picture
 from imgsvc.imaging.analysis import Analysed, analyse
 from imgsvc.imaging.render import opened_source, prepared, render_opened
 from imgsvc.imaging.source import Origin
@@ -36,99 +33,13 @@ from imgsvc.pipeline import Grammar
 from imgsvc.pipeline.negotiation import Client
 from imgsvc.raster.geometry import Size
 from imgsvc.storage import Storage, connect
+from imgsvc.tasks import Kind, Outcome, Report, Target, Task
 
 __all__ = ["Kind", "Outcome", "Progress", "Report", "Target", "Task", "judge", "run"]
 
 #: Keys below these name what a synchronous call reads at once, or what can be made again: it need not survive
 #: a power cut.
 PASSING = ("staging/", "cache/", "masters/")
-
-
-class _Value(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class Kind(StrEnum):
-    """What is done with a task's source."""
-
-    #: Its targets' pipelines are run on it.
-    RENDER = "render"
-    #: It is looked at; the only target is what is found, as JSON.
-    ANALYSE = "analyse"
-
-
-class Target(_Value):
-    """One output of a task: a pipeline's canonical text (`analyse` is none), and the key for its result."""
-
-    name: str
-    spec: str
-    key: str
-    #: `Pipeline.or_source`.
-    or_source: bool = False
-    #: Is the key to be stamped with what was made (`stamp`)?
-    stamped: bool = False
-    #: Targets of the same group are one picture in several sizes and formats.
-    group: str | None = None
-
-
-class Task(_Value):
-    """What a worker is asked to do: keys and text, never pixels, never host paths."""
-
-    kind: Kind = Kind.RENDER
-    #: The URL of the storage that `source` and the targets' keys belong to.
-    storage: str
-    #: The key of the source image.
-    source: str
-    #: How many bytes it has, where a record says so.
-    source_bytes: int | None = None
-    targets: tuple[Target, ...]
-    limits: Limits
-    #: The reduced master that its targets are made from; None: they are made from the source itself.
-    master: masters.Wanted | None = None
-    #: The `Accept` of the client that waits for it, for targets whose format is `auto`.
-    accept: str | None = None
-    #: How many pixels an AVIF may have that `auto` chooses where something else would do; None: any number.
-    avif_pixels: int | None = None
-    #: Keys of other images that operations read, by image id.
-    images: dict[str, str] = {}
-
-
-class Outcome(StrEnum):
-    """How a task ended."""
-
-    SUCCEEDED = "succeeded"
-    #: The image or the pipeline is at fault; trying again is pointless.
-    REFUSED = "refused"
-    #: The worker died.
-    CRASHED = "crashed"
-    #: Killed at its deadline.
-    TIMED_OUT = "timed-out"
-    #: Killed on request.
-    KILLED = "killed"
-    #: The storage failed under it; trying again may help.
-    INTERRUPTED = "interrupted"
-
-
-class Report(_Value):
-    """What a task came to: JSON-able; `run` gives it as a plain dict."""
-
-    outcome: Outcome
-    results: tuple[Result, ...] = ()
-    #: The master that it has made and kept.
-    master: masters.Kept | None = None
-    #: Why it did not succeed.
-    problem: Problem | None = None
-    steps: tuple[Step, ...] = ()
-    wall_ms: float = 0.0
-    cpu_ms: float = 0.0
-    #: The high-water mark of the worker's resident memory during the task, in bytes.
-    peak_memory_bytes: int | None = None
-    #: How it was measured: `vmhwm` (reset by clear_refs before the task) or None.
-    memory_method: str | None = None
-    warnings: tuple[str, ...] = ()
-    pid: int | None = None
-    #: What an internal error was, for the log only.
-    bug: Bug | None = None
 
 
 def run(task: Mapping[str, Any], progress: Progress | None = None) -> dict[str, Any]:
@@ -147,6 +58,7 @@ def run(task: Mapping[str, Any], progress: Progress | None = None) -> dict[str, 
     report = Report(
         outcome=outcome,
         results=done.results,
+        told=done.told,
         master=done.master,
         problem=problem,
         steps=tuple(_step(timed) for timed in clock.steps),
@@ -168,6 +80,7 @@ class _Done:
     results: tuple[Result, ...] = ()
     warnings: tuple[str, ...] = ()
     master: masters.Kept | None = None
+    told: bytes | None = None
 
 
 def _do(task: Task, clock: Clock) -> _Done:
@@ -189,7 +102,8 @@ def _do(task: Task, clock: Clock) -> _Done:
     with _source(storage, task) as source:
         opened = opened_source(source, task.limits)
         rendered = render_opened(opened, prepare(opened), task.limits, clock, _groups(task.targets))
-    return _Done(_store(storage, task.targets, rendered, clock), _warnings(rendered))
+    results = _store(storage, task.targets, rendered, clock)
+    return _Done(results, _warnings(rendered), told=_told(task, rendered))
 
 
 def _from_master(
@@ -204,7 +118,14 @@ def _from_master(
     rendered, made = its.render(wanted, partial(_source, storage, task), prepare)
     results = _store(storage, task.targets, rendered, clock)
     kept = its.keep(wanted.key, made) if made is not None and wanted.key is not None else None
-    return _Done(results, _warnings(rendered), kept)
+    return _Done(results, _warnings(rendered), kept, _told(task, rendered))
+
+
+def _told(task: Task, rendered: Sequence[Rendered]) -> bytes | None:
+    """The only result's bytes, where the report may have them."""
+    if len(rendered) != 1 or rendered[0].data.nbytes > task.tell_bytes:
+        return None
+    return bytes(rendered[0].data)
 
 
 def _warnings(rendered: Iterable[Rendered]) -> tuple[str, ...]:

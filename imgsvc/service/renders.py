@@ -26,6 +26,9 @@ from imgsvc.worker import Outcome, Target, Task
 
 #: How far reduced decodes go where nobody has set it.
 _GAP = Limits().reduce_gap
+#: Bytes of a picture that its worker hands over with its report, at most: to read its file costs more, for
+#: that is a thread's work. With base64 there is room for it and for the longest report of one output.
+_TELL = 64 * 1024
 #: Pictures of what is not stored that wait for idle time, at most: each keeps a copy and a place for uploads.
 _HELD = 10
 
@@ -239,6 +242,7 @@ class Renders:
             targets=(target,),
             master=None if plan is None else plan.wanted,
             limits=self._calls.limits,
+            tell_bytes=_TELL,
         )
         suspect = Suspect(image.id, frozenset({making.spec}))
         try:
@@ -264,7 +268,9 @@ class Renders:
     ) -> tuple[Made, bool]:
         """The result, read for those who wait and kept for those who come later, unless its image is gone."""
         (result,) = called.report.results
-        data = await asyncio.to_thread(self._storage.read, result.key)
+        data = called.report.told
+        if data is None:
+            data = await asyncio.to_thread(self._storage.read, result.key)
         entry = self.cache.entry(result.key, result.bytes)
         # The image may have been removed between the look at it and the begin of this flight.
         there = making.hold is not None or await self.known.has(image)

@@ -16,6 +16,7 @@ from PIL import Image
 
 from imgsvc.errors import InsufficientStorage, StorageUnavailable
 from imgsvc.imaging import Limits
+from imgsvc.masters import Wanted
 from imgsvc.raster import memory
 from imgsvc.storage import Storage, connect
 from imgsvc.worker import Kind, Outcome, Report, Target, Task, judge, run
@@ -31,8 +32,14 @@ def storage(tmp_path: Path) -> Storage:
     return opened
 
 
-def do(storage: Storage, *specs: str, told: list[str] | None = None, **more: Any) -> Report:  # noqa: ANN401  # Task's fields
-    targets = tuple(Target(name=f"o{n}", spec=spec, key=f"results/ab/cd/{n}") for n, spec in enumerate(specs))
+def do(
+    storage: Storage,
+    *specs: str,
+    told: list[str] | None = None,
+    key: str = "results/ab/cd/",
+    **more: Any,  # noqa: ANN401  # Task's fields
+) -> Report:
+    targets = tuple(Target(name=f"o{n}", spec=spec, key=f"{key}{n}") for n, spec in enumerate(specs))
     task = Task(**{"storage": storage.url, "source": SOURCE, "targets": targets, "limits": Limits(), **more})
     answer = run(task.model_dump(mode="json"), None if told is None else told.append)
     assert json.loads(json.dumps(answer)) == answer, "a report is made of plain values"
@@ -51,6 +58,24 @@ def test_a_task_ends_with_its_results_in_the_storage(storage: Storage) -> None:
         assert result.bytes == len(data)
         assert result.sha256 == hashlib.sha256(data).hexdigest()
         assert result.frames == 1
+
+
+@pytest.mark.parametrize("more", [{}, {"master": Wanted(level="8")}], ids=["original", "master"])
+@pytest.mark.parametrize(("less", "is_told"), [(0, True), (1, False)])
+def test_a_small_result_is_in_the_report_too(
+    storage: Storage, more: dict[str, Any], less: int, is_told: bool
+) -> None:
+    (result,) = do(storage, "resize:20x").results
+    report = do(storage, "resize:20x", key="results/ab/cd/again", tell_bytes=result.bytes - less, **more)
+    assert report.outcome is Outcome.SUCCEEDED
+    data = storage.read(report.results[0].key)
+    assert report.told == (data if is_told else None)
+    assert Report.model_validate_json(report.model_dump_json()) == report
+
+
+def test_results_that_nobody_waits_for_are_not_in_the_report(storage: Storage) -> None:
+    assert do(storage, "resize:20x").told is None
+    assert do(storage, "resize:20x", "resize:30x", key="results/ab/cd/two", tell_bytes=10**6).told is None
 
 
 def test_every_step_is_timed_and_told(storage: Storage) -> None:
