@@ -69,6 +69,8 @@ class Format(Ending):
     decode_bytes_per_pixel: ClassVar[float]
     #: Can its files be decoded to a half, a quarter or an eighth of their sides in less time?
     shrinks: ClassVar[bool] = False
+    #: Does its decoder in Pillow write every pixel, or fail? Then their memory need not be cleared before.
+    writes_all: ClassVar[bool] = False
     #: Address space that encoding takes beside the picture, roughly: an encoder that fails where there is
     #: not so much has run out of it.
     encode_bytes_per_pixel: ClassVar[float] = 16

@@ -41,6 +41,7 @@ class Jpeg(Format):
     alpha: ClassVar[bool] = False
     animated: ClassVar[bool] = False
     shrinks: ClassVar[bool] = True
+    writes_all: ClassVar[bool] = True  # it ends when libjpeg has given the last line
     decode_bytes_per_pixel: ClassVar[float] = 7  # a progressive one keeps all its coefficients
 
     quality: Quality = Field(

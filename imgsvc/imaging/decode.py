@@ -14,6 +14,7 @@ from imgsvc.imaging.limits import Limits, check_source
 from imgsvc.imaging.source import Source
 from imgsvc.pipeline import Pipeline
 from imgsvc.raster.geometry import Size
+from imgsvc.raster.mapped import BYTES, unwritten
 
 #: Reductions that decoders make by themselves, libjpeg with SIMD.
 SCALES = (8, 4, 2)
@@ -87,9 +88,12 @@ def decode(
 
 
 def _load(source: Source, limits: Limits) -> Image.Image:
+    image = source.image
     with translated(limits.max_pixels, lambda: _need(source)):
-        source.image.load()
-        return _bare(_normal(source.image))
+        if source.format.writes_all and image.mode in BYTES:
+            image.im = unwritten(image.mode, image.size).im  # which it would make itself, and clear
+        image.load()
+        return _bare(_normal(image))
 
 
 def _load_frame(source: Source, index: int, limits: Limits) -> Frame:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from imgsvc.raster import alpha, memory
 from imgsvc.raster.geometry import Box, Size
+from imgsvc.raster.mapped import unwritten
 from imgsvc.raster.orientation import Orientation
 
 
@@ -127,7 +128,7 @@ def _resize(image: Image.Image, size: Size, box: Box, kernel: Filter) -> Image.I
 
 
 def _simd(image: Image.Image, size: Size, box: Box, kernel: Filter, library: ModuleType) -> Image.Image:
-    result = Image.new(image.mode, size, None)  # None: all pixels will be written
+    result = unwritten(image.mode, size)
     # It works through an intermediate picture and, with alpha, a premultiplied copy of the source,
     # and aborts the process when it gets no memory for them.
     between = max(image.width * size.height, size.width * image.height)
