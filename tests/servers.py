@@ -133,6 +133,13 @@ def alive(pid: int) -> bool:
         return False
 
 
+def semaphores(data: Path) -> list[Path]:
+    """The first of those that the servers of a data directory have, by their exact names."""
+    stems = [path.name for path in (data / "staging").glob("*/loky-*")]
+    named = [Path(f"/dev/shm/sem.{stem}-{number}") for stem in stems for number in range(30)]
+    return [path for path in named if path.exists()]
+
+
 def _port(process: subprocess.Popen[bytes], log: Path, start: int, patience: float) -> int:
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline and process.poll() is None:

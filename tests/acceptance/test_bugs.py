@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.servers import Server, serve, wait_until
+from tests.servers import Server, alive, semaphores, serve, wait_until
 
 
 def lines(server: Server) -> list[dict[str, Any]]:
@@ -43,11 +43,14 @@ def test_the_death_of_the_trackers_is_told_in_lines_and_harms_nobody(
     tmp_path: Path, photo: Callable[..., bytes]
 ) -> None:
     with serve(tmp_path / "data") as server:
-        wait_until(lambda: all(worker["state"] == "idle" for worker in workers(server)))
+        wait_until(lambda: all_are_up(server))
         trackers = [pid for pid in server.descendants() if b"resource_tracker" in command(pid)]
         assert trackers
-        for pid in [*trackers, workers(server)[1]["pid"]]:
+        for pid in trackers:
             os.kill(pid, signal.SIGKILL)
+        # One that is still dying takes the names of the next process, and its successor is asked for them.
+        wait_until(lambda: not any(alive(pid) for pid in trackers))
+        os.kill(workers(server)[1]["pid"], signal.SIGKILL)
         wait_until(lambda: workers(server)[1]["restarts"] == 1 and workers(server)[1]["state"] == "idle")
         assert server.ask("POST", "/v1/process?ops=flip", photo(40, 30)).status == 200
         assert server.stop() == 0
@@ -58,6 +61,18 @@ def workers(server: Server) -> list[dict[str, Any]]:
     """The desk and the lanes."""
     found = server.json("GET", "/v1/workers")
     return [found["desk"], *found["lanes"]]
+
+
+def all_are_up(server: Server) -> bool:
+    """Do desk, lanes and the spare process wait for work? One that starts has names with the trackers."""
+    known = workers(server)
+    copies = [pid for pid in server.descendants() if b"_lanes.copies" in command(pid)]
+    # They are copies of the template, which is there too.
+    return (
+        all(worker["state"] == "idle" for worker in known)
+        and len(copies) == len(known) + 2
+        and not semaphores(server.data)
+    )
 
 
 def command(pid: int) -> bytes:

@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from imgsvc import jobstore
-from tests.servers import Server, alive, serve, wait_until
+from tests.servers import Server, alive, semaphores, serve, wait_until
 
 JOBS = 50
 OPS = quote("test-sleep:0.05/thumbnail:64x64")
@@ -133,10 +133,3 @@ def test_a_server_killed_with_all_its_processes_leaves_no_semaphore_after_a_rest
         wait_until(lambda: not semaphores(data))
         assert not any(path.exists() for path in left)
         assert "semlock" not in server.log.read_text()
-
-
-def semaphores(data: Path) -> list[Path]:
-    """The first of those that the servers of a data directory have, by their exact names."""
-    stems = [path.name for path in (data / "staging").glob("*/loky-*")]
-    named = [Path(f"/dev/shm/sem.{stem}-{number}") for stem in stems for number in range(30)]
-    return [path for path in named if path.exists()]
