@@ -11,7 +11,7 @@ serve: .venv/.serve  ## start the service on http://127.0.0.1:8000
 	@exec .venv/bin/python -m imgsvc serve
 
 test: .venv/.dev  ## run all tests
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest -n 2 --dist worksteal
 
 check: .venv/.dev  ## lint, types, layers, generated pages
 	scripts/check
