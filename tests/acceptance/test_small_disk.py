@@ -11,7 +11,7 @@ import pytest
 
 from tests.acceptance.rendering import counts, render, stored
 from tests.photos import photo
-from tests.servers import serve
+from tests.servers import serve, wait_until
 
 MIB = 2**20
 SIZE, RESERVE = 24 * MIB, 4 * MIB
@@ -27,7 +27,8 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        subprocess.run(["umount", str(folder)], check=True)
+        # The trackers, which end after the server, are in the folder that it was started in.
+        wait_until(lambda: subprocess.run(["umount", str(folder)], check=False).returncode == 0)
 
 
 @pytest.mark.parametrize("reserve", [RESERVE, 0], ids=["with a reserve", "to the brim"])
