@@ -33,6 +33,7 @@ from imgsvc.dispatch._lanes.board import Board
 from imgsvc.dispatch._lanes.lanes import Lanes
 from imgsvc.dispatch._lanes.semaphores import Names
 from imgsvc.dispatch._lanes.template import Template
+from imgsvc.dispatch._lanes.wire import Wire
 
 #: What worker processes find in their environment besides ours.
 _ENV = {
@@ -110,12 +111,26 @@ class LokyProcess:
         trackers = [fd for fd in (loky_tracker.getfd(), stdlib_tracker.getfd()) if fd is not None]
         setup = child.Setup(os.getpid(), resources.memory, work, foreign=tuple(trackers))
         self.board = Board.make(resources.scratch)
+        self._wire = Wire(self._on_answer)
+        self._asked: Future[int] | None = None
         self._semaphores = _Semaphores(names)
+        try:
+            self._start(setup, template)
+        except BaseException:
+            self._wire.close()
+            raise
+
+    def _start(self, setup: child.Setup, template: Template | None) -> None:
         with self._semaphores.named(), _copied(template), _signals_held():
             executor = ProcessPoolExecutor(
-                max_workers=1, timeout=None, env=_ENV, initializer=child.begin, initargs=(setup, self.board)
+                max_workers=1,
+                timeout=None,
+                env=_ENV,
+                initializer=child.begin,
+                initargs=(setup, self.board, self._wire),
             )
             self.ready: Future[int] = executor.submit(child.ready)
+            executor.submit(child.serve)
         self._executor = executor
         self._parts = parts = _Parts.of(executor)
         if not self._semaphores.held:
@@ -134,11 +149,21 @@ class LokyProcess:
         self._parts.writer.close()
         self._semaphores.remove()
         self.board.handed_over()
+        self._wire.handed_over()
 
     def submit(self, task: bytes, cpu_s: float) -> Future[int]:
         """See `Process.submit`."""
-        future: Future[int] = self._executor.submit(child.run, task, cpu_s)
-        return future
+        try:
+            self._wire.order(self.board.ask(task), cpu_s)
+        except OSError as error:
+            raise RuntimeError("the process is gone") from error
+        self._asked = asked = Future[int]()
+        return asked
+
+    def _on_answer(self, length: int) -> None:
+        asked, self._asked = self._asked, None
+        if asked is not None:
+            asked.set_result(length)
 
     def kill(self) -> None:
         """See `Process.kill`."""
@@ -157,6 +182,7 @@ class LokyProcess:
         self._executor.shutdown(wait=False, kill_workers=True)
         self._semaphores.remove()
         self.board.close()
+        self._wire.close()
         self._thread = self._parts.thread
         del self._executor, self._process, self._parts
 

@@ -1,4 +1,4 @@
-"""The memory that a worker process shares with the server: what it does now, and its last answer."""
+"""The memory that a worker process shares with the server: its task, what it does now, its last answer."""
 
 from __future__ import annotations
 
@@ -15,18 +15,21 @@ _STEP = 128
 #: Bytes for an answer; the longest report (16 outputs of 20 operations, long names) has 80 KB.
 #: Pages that are never written take no memory.
 _ANSWER = 256 * 1024
+#: Bytes for a task; the longest that the API lets pass has 1 MiB.
+_TASK = 2 * 1024 * 1024
+_SIZE = _STEP + _ANSWER + _TASK
 
 
 class Board:
     """One side of the shared memory; it has no name anywhere, so that nothing can be left behind.
 
-    The server makes it and hands it to one process as that is started; the process writes, the server reads.
+    The server makes it and hands it to one process as that is started.
     """
 
     def __init__(self, fd: int) -> None:
         """Map the open file `fd`, which belongs to the board from now on."""
         self._fd: int | None = fd
-        self._map = mmap.mmap(fd, _STEP + _ANSWER)
+        self._map = mmap.mmap(fd, _SIZE)
 
     @classmethod
     def make(cls, scratch: Path) -> Board:
@@ -36,7 +39,7 @@ class Board:
         else:
             with tempfile.TemporaryFile(dir=scratch) as file:
                 fd = os.dup(file.fileno())
-        os.ftruncate(fd, _STEP + _ANSWER)
+        os.ftruncate(fd, _SIZE)
         return cls(fd)
 
     def __reduce__(self) -> tuple[Callable[[int], Board], tuple[int]]:
@@ -49,6 +52,17 @@ class Board:
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
+
+    def ask(self, task: bytes) -> int:
+        """Leave a task; its length. Raises ValueError when it does not fit."""
+        if len(task) > _TASK:
+            raise ValueError(f"a task of {len(task)} bytes, {_TASK} fit")
+        self._map[_STEP + _ANSWER : _STEP + _ANSWER + len(task)] = task
+        return len(task)
+
+    def asked(self, length: int) -> bytes:
+        """The task that was left."""
+        return self._map[_STEP + _ANSWER : _STEP + _ANSWER + length]
 
     def show(self, step: str) -> None:
         """Say what is being done; cut to what there is room for."""

@@ -15,12 +15,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from imgsvc import plugins
 from imgsvc.dispatch._lanes.board import Board
+from imgsvc.dispatch._lanes.wire import WorkersEnd
 
 #: A function that does a task: told the task and whom to tell each step, it answers with a report.
 Work = Callable[[Mapping[str, Any], Callable[[str], None]], Mapping[str, Any]]
@@ -58,13 +60,14 @@ class _Bench:
     """What this process works with."""
 
     board: Board
+    wire: WorkersEnd
     work: Work
 
 
 _bench: _Bench | None = None
 
 
-def begin(setup: Setup, board: Board) -> None:
+def begin(setup: Setup, board: Board, wire: WorkersEnd) -> None:
     """Make this process a worker; where that fails it says why on the board and is gone."""
     global _bench  # noqa: PLW0603  # set once, before the first task: loky's workers are functions
     try:
@@ -74,7 +77,7 @@ def begin(setup: Setup, board: Board) -> None:
         _go_first_for_memory()
         _cut_off(setup.foreign)
         module, _, name = setup.work.partition(":")
-        _bench = _Bench(board, getattr(import_module(module), name))
+        _bench = _Bench(board, wire, getattr(import_module(module), name))
         _load_rooms()
         # Nothing of what is there now is garbage: collections need not look at it.
         gc.collect()
@@ -103,16 +106,21 @@ def ready() -> int:
     return os.getpid()
 
 
-def run(task: bytes, cpu_s: float) -> int:
-    """Do a task given as JSON and leave the answer on the board; the answer's length, or FAILED.
+def serve() -> None:
+    """The second call, and the last: does one task after the other, as long as the server lives."""
+    assert _bench is not None, "the process was never made a worker"  # noqa: S101  # a bug of ours
+    _bench.wire.serve(partial(_run, _bench))
+
+
+def _run(bench: _Bench, length: int, cpu_s: float) -> int:
+    """Do a task given as JSON on the board and leave the answer there; the answer's length, or FAILED.
 
     The kernel ends this process by SIGXCPU after `cpu_s` seconds of CPU time.
     """
-    assert _bench is not None, "the process was never made a worker"  # noqa: S101  # a bug of ours
     try:
         with _cpu_limit(cpu_s):
-            answer = _bench.work(json.loads(task), _bench.board.show)
-        return _bench.board.write(json.dumps(answer, separators=(",", ":")).encode())
+            answer = bench.work(json.loads(bench.board.asked(length)), bench.board.show)
+        return bench.board.write(json.dumps(answer, separators=(",", ":")).encode())
     except BaseException:  # noqa: BLE001  # an exception that crosses the process border may break the lane
         _log.exception("a worker's function failed")
         return FAILED

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from enum import Enum, auto
@@ -34,7 +35,10 @@ class Process(Protocol):
         """Called once `ready` has resolved: close what only the start needed."""
 
     def submit(self, task: bytes, cpu_s: float) -> Future[int]:
-        """Hand over a task: see `child.run`. Raises RuntimeError when the process is known to be gone."""
+        """Hand over a task, which is answered by the length of what is on the board, or `child.FAILED`.
+
+        Raises RuntimeError when the process is known to be gone, ValueError for a task that is too long.
+        """
 
     def kill(self) -> None:
         """Send SIGKILL; a process that has ended is no error."""
@@ -69,6 +73,7 @@ class Watch:
         #: Resolves with the exit code when the process is gone; None until it is to go.
         self.ending: asyncio.Task[int | None] | None = None
         self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
         self._call: asyncio.Future[End] | None = None
         self._dead = False
         self._loop.add_reader(process.sentinel, self._on_death)
@@ -124,6 +129,9 @@ class Watch:
         error = result.exception()
         # A broken executor means a dead process, which the sentinel tells sooner and more exactly.
         end = End.ANSWERED if error is None else End.DIED
+        if threading.get_ident() == self._thread:
+            self._settle(end)
+            return
         try:
             self._loop.call_soon_threadsafe(self._settle_call, self._call, end)
         except RuntimeError:  # the loop is closed: nobody waits any more
