@@ -147,7 +147,7 @@ class Work(Group):
         int,
         Whole(0, 100_000),
         About(
-            "Tasks that wait for an idle lane: what is worth doing while nobody waits; of more the oldest "
+            "Tasks, and images that lack masters, that wait for an idle lane; of more of either the oldest "
             "are dropped, and 0 means that there are none.",
             "Some ten seconds of idle lanes; what was asked for long ago is seldom asked for again.",
         ),

@@ -5,15 +5,22 @@ from __future__ import annotations
 import os
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 
+from imgsvc.dispatch import Resources
 from imgsvc.dispatch._lanes.board import Board
+from imgsvc.dispatch._lanes.process import End
+from imgsvc.dispatch._lanes.reserve import bring_up, see_off
+from imgsvc.dispatch._lanes.semaphores import Names
 from imgsvc.dispatch._lanes.wire import Wire, WorkersEnd
+from imgsvc.dispatch.loky import LokyProcess
 from tests.unit.scheduler.bench import until
 
 pytestmark = pytest.mark.anyio
@@ -110,3 +117,21 @@ def test_a_task_lies_on_the_board_if_it_fits(tmp_path: Path, more: int, fits: bo
         assert (board.read(6), board.step()) == (b"answer", "decode")
     finally:
         board.close()
+
+
+def echoes(task: Mapping[str, Any], progress: Callable[[str], None]) -> dict[str, Any]:  # a worker's
+    return dict(task)
+
+
+async def test_a_task_that_does_not_fit_fails_alone(tmp_path: Path) -> None:
+    names = Names(tmp_path)
+    names.keep()
+    watch = await bring_up(partial(LokyProcess, Resources(scratch=tmp_path), names, f"{__name__}:echoes"))
+    try:
+        with pytest.raises(ValueError, match="2097152 fit"):
+            watch.process.submit(bytes(2 * 1024 * 1024 + 1), 5)
+        answer = watch.process.submit(b'{"next":1}', 5)
+        assert await watch.call(answer, 30) is End.ANSWERED
+        assert watch.process.board.read(answer.result()) == b'{"next":1}'
+    finally:
+        await see_off(watch)
